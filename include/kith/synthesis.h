@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kith/synthesis.h - from the evidence of many to one honest answer.
+ *
+ * Values in, values out: nothing here reads a clock, allocates from outside
+ * bytes without a bound, or knows where a packet came from. The same inputs in
+ * any order give the same bytes: leaves are sorted by source first. Formulas:
+ * docs/synthesis.md.
+ */
+#ifndef KITH_SYNTHESIS_H
+#define KITH_SYNTHESIS_H
+
+#include <kith/packet.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KITH_LEAVES_MAX (1u << 22) /* an accumulator refuses one more */
+#define KITH_POOL_MAX   4096       /* leaves in one answer */
+
+/* Exact, mergeable: S0 = count, S1 = sum w, S2 = sum w*w, S3 = sum w*y,
+ * S4 = sum (w*y)*y, multiples of 2^-64 in 128 bits. Any order, split, merge,
+ * duplicate or retraction gives the same bits. */
+typedef struct kith_sums {
+    uint64_t count;
+    kith_i128 s[4];
+} kith_sums;
+/* E_ARG outside |y| <= 2^10, 2^-20 <= v <= 2^20; KITH_FULL beyond KITH_LEAVES_MAX. */
+KITH_API KITH_MUST_USE int kith_sums_add(kith_sums *sums, double y, double v);
+KITH_API KITH_MUST_USE int kith_sums_remove(kith_sums *sums, double y, double v);
+KITH_API KITH_MUST_USE int kith_sums_merge(kith_sums *sums, const kith_sums *other);
+/* mu, Q and tau2 of DerSimonian-Laird, one rounding each. E_ARG when empty. */
+KITH_API KITH_MUST_USE int kith_sums_derive(
+    const kith_sums *sums, double *ret_mu, double *ret_q, double *ret_tau2);
+
+/* Effect and variance of a packet's evidence, component 0: effects as they are,
+ * counts as logit, confidence by the normal quantile. E_ARG: nothing to pool (a
+ * report, or a confidence that carries no variance). */
+KITH_API KITH_MUST_USE int kith_evidence_scalar(
+    const kith_content *content, double *ret_y, double *ret_v, uint8_t *ret_measure);
+
+/* One source's vote. */
+typedef struct kith_leaf {
+    double y, v;
+    double relevance; /* 0 < omega <= 1; only ratios matter */
+    uint8_t source[KITH_KEYID_SIZE];
+    uint64_t n;       /* for display */
+    int64_t t_end_us; /* for freshness */
+    uint64_t tag;     /* the caller's: an arrival */
+} kith_leaf;
+
+typedef enum kith_pool_method {
+    KITH_POOL_PM = 0, /* Paule-Mandel, the default */
+    KITH_POOL_FE = 1,
+    KITH_POOL_DL = 2,
+    KITH_POOL_REML = 3,
+} kith_pool_method;
+typedef enum kith_pool_ci {
+    KITH_CI_MHK = 0, /* modified Hartung-Knapp, the default */
+    KITH_CI_HK = 1,
+    KITH_CI_WALD = 2,
+} kith_pool_ci;
+
+/* One plain fit, every statistic of it; the building block of an answer. Fields
+ * that do not exist for this k are NaN. */
+typedef struct kith_fit {
+    uint32_t k;
+    double k_eff;
+    double mu, se, ci_low, ci_high;
+    double tau2, tau2_low, tau2_high; /* Q-profile; NaN when relevances differ */
+    double q, q_df, q_p;              /* Cochran's, at tau2 = 0 */
+    double i2, h2;                    /* I2 in percent */
+    double hk_q;                      /* the factor on the variance */
+    double pi_low, pi_high;
+} kith_fit;
+KITH_API KITH_MUST_USE int kith_pool_fit(const kith_leaf *leaves, size_t count,
+    kith_pool_method method, kith_pool_ci ci, kith_fit *ret_fit);
+
+typedef struct kith_pool_options {
+    kith_pool_method method;
+    kith_pool_ci ci;
+    bool plain;      /* no robust step: everybody counts as claimed */
+    uint32_t quorum; /* independent sources; 0: the preset, 3 */
+} kith_pool_options;
+
+/* Why a leaf has the weight it has. */
+enum {
+    KITH_VOTE_KEPT = 0,
+    KITH_VOTE_CAPPED = 1,  /* kept; claimed to be over 25 times as precise as the median */
+    KITH_VOTE_FLAGGED = 2, /* left out: too far from the others */
+};
+typedef struct kith_vote {
+    uint8_t fate;       /* KITH_VOTE_* */
+    double weight;      /* of the kept, sums to 1 */
+    double residual;    /* r of the robust step; NaN when there was none */
+    double v_used;      /* after the cap */
+    double own_share;   /* unused here: 0 */
+} kith_vote;
+
+/* What a node may say. `insufficient` first: then only k, quorum, missing and
+ * the own result mean anything. */
+typedef struct kith_answer {
+    bool insufficient;
+    uint32_t k, quorum, missing; /* independent sources, without the own */
+    kith_fit kept;               /* the answer: estimate, interval, prediction */
+    kith_fit plain;              /* everybody, no cap, no flag: to compare */
+    bool robust;                 /* k >= 5, so liars can be named */
+    double m, m_se;              /* the robust location and its error */
+    uint32_t flagged, capped;
+    bool alarm;                  /* plain and kept differ by over 2 se, or over 1/4 flagged */
+    double agreement;            /* share of kept sources with the sign of mu */
+    uint64_t pairs;              /* k(k-1)/2, a count and no more */
+    int64_t newest_us, oldest_us;
+    bool has_own;
+    double own_y, own_v;
+    bool has_shrunk; /* own averaged over tau; two or more others needed */
+    double shrunk, shrunk_sd, shrunk_low, shrunk_high;
+} kith_answer;
+
+/* own may be NULL; it is never one of leaves. votes, when not NULL, has room for
+ * `count` and is written in the order of leaves. count above KITH_POOL_MAX is
+ * E_ARG; one leaf per source is the caller's duty, a second one is E_ARG. */
+KITH_API KITH_MUST_USE int kith_pool_answer(const kith_leaf *leaves, size_t count,
+    const kith_leaf *own, const kith_pool_options *options, kith_answer *ret_answer,
+    kith_vote *ret_votes);
+
+/* The state digest: SHA-256 over live slots in order of (fingerprint, key-id,
+ * epoch, seq), then the sums of each (template, subject, component). Integers
+ * only, so it is equal on every machine. Add in any order, at most 2^20 slots;
+ * `new` allocates, `add` may grow. */
+typedef struct kith_state_digest kith_state_digest;
+KITH_API KITH_MUST_USE int kith_state_digest_new(kith_state_digest **ret);
+KITH_API KITH_MUST_USE int kith_state_digest_add(kith_state_digest *digest,
+    const kith_content *content, const uint8_t id[KITH_ID_SIZE]);
+KITH_API void kith_state_digest_finish(kith_state_digest *digest, uint8_t ret[32]);
+KITH_API void kith_state_digest_free(kith_state_digest **digest);
+
+/* Quantiles and distribution functions used above, golden-tested. */
+KITH_API double kith_normal_quantile(double p);
+KITH_API double kith_normal_cdf(double x);
+KITH_API double kith_t_quantile(double p, double df);
+KITH_API double kith_chi2_quantile(double p, double df);
+KITH_API double kith_chi2_upper(double x, double df);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+
+#include "base/check.h"
+
+#include <sodium.h>
+#include <string.h>
+
+_Static_assert(sizeof(ki_sha256) >= sizeof(crypto_hash_sha256_state), "room for the state");
+_Static_assert(_Alignof(ki_sha256) >= _Alignof(crypto_hash_sha256_state), "alignment");
+
+static crypto_hash_sha256_state *state(ki_sha256 *h) {
+    return (crypto_hash_sha256_state *) (void *) h->opaque;
+}
+
+void ki_sha256_init(ki_sha256 *h) {
+    (void) crypto_hash_sha256_init(state(h));
+}
+
+void ki_sha256_add(ki_sha256 *h, const void *bytes, size_t size) {
+    (void) crypto_hash_sha256_update(state(h), bytes, size);
+}
+
+void ki_sha256_done(ki_sha256 *h, uint8_t ret[32]) {
+    (void) crypto_hash_sha256_final(state(h), ret);
+}
+
+void ki_sha256_of(const void *bytes, size_t size, uint8_t ret[32]) {
+    (void) crypto_hash_sha256(ret, bytes, size);
+}
+
+void ki_blake2b(const void *bytes, size_t length, uint8_t *ret, size_t size) {
+    CHECK(size >= crypto_generichash_BYTES_MIN);
+    CHECK(size <= crypto_generichash_BYTES_MAX);
+    (void) crypto_generichash(ret, size, bytes, length, NULL, 0);
+}
+
+/* One byte by the definition: the slow road of machines without the instruction. */
+static uint32_t crc_word(uint32_t c) {
+    for (int bit = 0; bit < 8; bit++) {
+        c = c >> 1 ^ (0x82f63b78u & (0u - (c & 1)));
+    }
+    return c;
+}
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+__attribute__((target("sse4.2"))) static uint32_t crc_fast(
+    uint32_t c, const uint8_t *p, size_t size) {
+    uint64_t wide = c;
+    for (; size >= 8; p += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        wide = _mm_crc32_u64(wide, word);
+    }
+    c = (uint32_t) wide;
+    for (; size > 0; p++, size--) {
+        c = _mm_crc32_u8(c, *p);
+    }
+    return c;
+}
+static bool crc_has_fast(void) {
+    return __builtin_cpu_supports("sse4.2") != 0;
+}
+#else
+static uint32_t crc_fast(uint32_t c, const uint8_t *p, size_t size) {
+    (void) p, (void) size;
+    return c;
+}
+static bool crc_has_fast(void) {
+    return false;
+}
+#endif
+
+uint32_t ki_crc32c(uint32_t before, const void *bytes, size_t size) {
+    const uint8_t *p = bytes;
+    uint32_t c = ~before;
+    if (crc_has_fast()) {
+        return ~crc_fast(c, p, size);
+    }
+    for (; size > 0; p++, size--) {
+        c = c >> 8 ^ crc_word((c ^ *p) & 0xff);
+    }
+    return ~c;
+}
+
+void ki_hex(const uint8_t *bytes, size_t size, char *ret) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        ret[2 * i] = digits[bytes[i] >> 4];
+        ret[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret[2 * size] = '\0';
+}
+
+static int nibble(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool ki_unhex(const char *text, size_t digits, uint8_t *ret, size_t size) {
+    if (digits != 2 * size) {
+        return false;
+    }
+    for (size_t i = 0; i < digits; i++) {
+        if (nibble(text[i]) < 0) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < size; i++) {
+        ret[i] = (uint8_t) (nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
+    }
+    return true;
+}
