@@ -84,7 +84,7 @@ typedef struct kith_posting {
     const uint8_t *bytes;
     const kith_address *to; /* packets; NULL for sync frames */
     int64_t expires_us;     /* by the wall; INT64_MAX: never */
-    uint64_t ticket;        /* the caller's number, rising */
+    uint64_t ticket; /* the caller's number, rising; 0: nobody asks what became of it */
 } kith_posting;
 
 typedef struct kith_item {
@@ -165,8 +165,11 @@ typedef struct kith_carrier {
     /* Called after the node's own commit. NULL: nothing to acknowledge. */
     void (*ack)(void *self, uint64_t token);
 
-    /* Begin reading there. E_NOTSUP where there is no such history. Before the
-     * first rewind a link reads from now on. NULL: no history at all. */
+    /* Begin reading there. E_NOTSUP where there is no such history. E_MISSING: this
+     * medium never gave that cursor out: it is another stick, or was emptied; the
+     * node then reads from the start and posts again what it has. So a cursor
+     * names its medium. Before the first rewind a link reads from now on. NULL: no
+     * history at all. */
     int (*rewind)(void *self, const kith_position *to);
 
     /* The place behind everything acked. NULL: none. */

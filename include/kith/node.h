@@ -90,7 +90,8 @@ typedef struct kith_link_status {
     uint32_t can;
     kith_level level;
     kith_counters counters;
-    uint64_t accepted, duplicates, backfilled, waiting; /* waiting: unsent packets */
+    uint64_t accepted, duplicates;
+    uint64_t waiting;      /* arrivals not yet looked at, handed over and settled */
     uint64_t sent_through; /* arrival settled */
 } kith_link_status;
 KITH_API size_t kith_node_link_count(const kith_node *node);
