@@ -27,6 +27,8 @@ extern "C" {
 #define KITH_KEYID_SIZE     16
 #define KITH_SIGNATURE_SIZE 64
 #define KITH_TEMPLATE_SIZE  16
+/* What stands before the bytes of a packet in the message that is signed. */
+#define KITH_PACKET_SIGNED "kith-packet-1"
 
 typedef struct kith_packet {
     uint16_t length; /* 1..KITH_PACKET_MAX */
@@ -91,8 +93,8 @@ typedef struct kith_content {
 
     uint8_t measure, components; /* 1..4 */
     uint32_t n;
-    double effect[KITH_EFFECT_MAX];
-    double covariance[10]; /* lower triangle by rows */
+    double effect[KITH_EFFECT_MAX]; /* in units of the template */
+    double covariance[10];          /* lower triangle by rows */
     uint32_t hits, tries;
     float confidence;
     uint8_t context16_count, context8_count;
@@ -144,7 +146,8 @@ enum {
     KITH_R_EQUIVOCATION = -123, /* other bytes under a known (source, epoch, seq) */
     KITH_R_RETRACTED = -124,    /* its source took it back */
     KITH_R_UNIT = -125,         /* outside the built-in template's unit */
-    KITH_R_LAST = -125,
+    KITH_R_CONCLUSION = -126,   /* conclusion code 0 */
+    KITH_R_LAST = -126,
 };
 
 /* "bad_sig": the name of the counter. NULL if code is not a refusal. */
@@ -195,6 +198,8 @@ KITH_API bool kith_template_builtin(
 /* Does the evidence fit the template's unit? 0 or KITH_R_UNIT, or KITH_EMPTY when
  * the template is not known here: such a packet is stored, never pooled. */
 KITH_API KITH_MUST_USE int kith_template_admits(const kith_content *content);
+/* 10^u; u = -9..9. A packet's effect is what was measured, divided by it. */
+KITH_API double kith_template_unit(int u);
 /* The u in which |effect| <= 1024 units and 0.001 <= se <= 1000 units, nearest
  * to se = 1 unit. KITH_E_ARG if there is none. */
 KITH_API KITH_MUST_USE int kith_template_unit_for(double effect, double se, int *ret_u);

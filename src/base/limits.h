@@ -18,10 +18,11 @@
 
 /* |effect| in units of the template, and its variance: what the 128-bit sums of
  * 2^22 leaves can hold exactly. */
-#define LIMIT_EFFECT   1024.0
-#define LIMIT_V_LOW    0x1p-20
-#define LIMIT_V_HIGH   0x1p20
-#define LIMIT_PIVOT    0x1p-20
+#define LIMIT_EFFECT        1024.0
+#define LIMIT_V_LOW         0x1p-20
+#define LIMIT_V_HIGH        0x1p20
+#define LIMIT_PIVOT         0x1p-20
+#define LIMIT_DIGEST_LEAVES (1u << 22)
 
 /* The write-ahead log of a store beyond which posts are refused: a foreign
  * reader that hangs would let it grow for ever. */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One grammar, walked token by token. `walk` is the only place that knows it;
+ * everything else asks walk. */
+#include "address/subject.h"
+
+#include <kith/address.h>
+
+#include <string.h>
+
+/* Why a text is no subject; the order is that of the words below. */
+enum {
+    FINE,
+    EMPTY,
+    LONG,
+    TOKEN_EMPTY,
+    TOKENS,
+    LETTER,
+    WILD_IN_SUBJECT,
+    WILD_IN_TOKEN,
+    TAIL_NOT_LAST,
+};
+
+static const char *const faults[] = {
+    [EMPTY] = "it is empty",
+    [LONG] = "it is longer than 128 bytes",
+    [TOKEN_EMPTY] = "a token is empty: dots stand between tokens, one at a time",
+    [TOKENS] = "it has more than 8 tokens",
+    [LETTER] = "only a-z, 0-9, '_', '-' and dots between tokens are allowed",
+    [WILD_IN_SUBJECT] = "'*' and '>' belong in patterns only",
+    [WILD_IN_TOKEN] = "'*' and '>' must be a whole token",
+    [TAIL_NOT_LAST] = "'>' must be the last token",
+};
+
+static bool letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+static bool wildcard(char c) {
+    return c == '*' || c == '>';
+}
+
+/* What is wrong with the byte that ended a token. */
+static int fault_at(char c, bool wild) {
+    if (!wildcard(c)) return LETTER;
+    return wild ? WILD_IN_TOKEN : WILD_IN_SUBJECT;
+}
+
+static int walk(const char *text, size_t length, bool wild) {
+    if (length == 0) return EMPTY;
+    if (length > KITH_SUBJECT_MAX) return LONG;
+    size_t i = 0;
+    for (int tokens = 1;; tokens++) {
+        size_t start = i;
+        if (wild && i < length && wildcard(text[i])) {
+            i++;
+        } else {
+            while (i < length && letter(text[i])) i++;
+        }
+        if (i < length && text[i] != '.') return fault_at(text[i], wild);
+        if (i == start) return TOKEN_EMPTY;
+        if (tokens > KITH_TOKENS_MAX) return TOKENS;
+        if (i == length) return FINE;
+        if (text[start] == '>') return TAIL_NOT_LAST;
+        i++;
+    }
+}
+
+static int walk_string(const char *text, bool wild) {
+    return walk(text, strnlen(text, KITH_SUBJECT_MAX + 1), wild);
+}
+
+bool ki_subject_ok(const char *text, size_t length) {
+    return walk(text, length, false) == FINE;
+}
+
+bool kith_subject_valid(const char *subject) {
+    return walk_string(subject, false) == FINE;
+}
+
+bool kith_pattern_valid(const char *pattern) {
+    return walk_string(pattern, true) == FINE;
+}
+
+const char *kith_subject_fault(const char *text, bool wild) {
+    return faults[walk_string(text, wild)];
+}
+
+/* Both are valid here, so a token ends with a dot or with NUL. */
+static bool matches(const char *p, const char *s) {
+    for (;;) {
+        if (*p == '>') return true;
+        if (*p == '*') {
+            p++;
+            while (letter(*s)) s++;
+        } else {
+            while (letter(*p) && *p == *s) p++, s++;
+        }
+        if (*p != *s) return false;
+        if (*p == '\0') return true;
+        p++;
+        s++;
+    }
+}
+
+bool kith_subject_matches(const char *pattern, const char *subject) {
+    if (!kith_pattern_valid(pattern) || !kith_subject_valid(subject)) {
+        return false;
+    }
+    if (*subject == '_' && *pattern != '_') {
+        return false;
+    }
+    return matches(pattern, subject);
+}
