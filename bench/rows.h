@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/rows.h - one function per row of the table; each lives in its own file. */
+#ifndef BENCH_ROWS_H
+#define BENCH_ROWS_H
+
+#include "harness.h"
+
+int row_codec_encode(bench *b);
+int row_codec_decode(bench *b);
+int row_sign(bench *b);
+int row_verify(bench *b);
+int row_mem_pull(bench *b);
+int row_store_post_64(bench *b);
+int row_store_post_1(bench *b);
+int row_prefix_disk(bench *b);
+int row_prefix_memory(bench *b);
+int row_checkpoint_tail(bench *b);
+int row_dir_scan(bench *b);
+int row_start(bench *b);
+int row_idle(bench *b);
+int row_size(bench *b);
+
+#endif
