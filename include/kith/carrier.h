@@ -206,8 +206,8 @@ KITH_API const kith_carrier *kith_carrier_at(size_t index);
 /* Looks at a plugin without opening a link: checks the file's rights, ABI and
  * members. The handle keeps *ret_carrier valid until it is closed. */
 typedef struct kith_plugin kith_plugin;
-KITH_API KITH_MUST_USE int kith_plugin_open(kith_plugin **ret, const char *path,
-    const kith_carrier **ret_carrier, kith_error *err);
+KITH_API KITH_MUST_USE int kith_plugin_open(
+    kith_plugin **ret, const char *path, const kith_carrier **ret_carrier, kith_error *err);
 KITH_API void kith_plugin_close(kith_plugin **plugin);
 
 /* "nats://10.0.0.1:4222?stream=KITH". Wrappers are written in front, outermost

@@ -47,14 +47,14 @@ typedef struct kith_event {
 } kith_event;
 
 typedef struct kith_node_config {
-    kith_store *store;   /* borrowed; may be shared with posting threads */
-    const kith_key *key; /* borrowed; NULL: a node that only reads */
-    const char *const *links;   /* URLs */
+    kith_store *store;        /* borrowed; may be shared with posting threads */
+    const kith_key *key;      /* borrowed; NULL: a node that only reads */
+    const char *const *links; /* URLs */
     size_t link_count;
     const char *const *follows; /* patterns; none: everything */
     size_t follow_count;
-    bool relay;              /* carry on what came by another link; needs two */
-    const char *plugin_dir;  /* may be NULL */
+    bool relay;             /* carry on what came by another link; needs two */
+    const char *plugin_dir; /* may be NULL */
     void (*event)(void *ctx, const kith_event *event); /* may be NULL */
     void *ctx;
 } kith_node_config;

@@ -46,10 +46,10 @@ KITH_API KITH_MUST_USE int kith_store_begin_run(kith_store *store, kith_error *e
  * the store; everything else by the caller. */
 typedef struct kith_post {
     kith_content content;
-    kith_packet packet;        /* out */
-    uint8_t id[KITH_ID_SIZE];  /* out */
-    uint64_t arrival;          /* out */
-    int result;                /* out: 0, a KITH_R_*, or KITH_E_* */
+    kith_packet packet;       /* out */
+    uint8_t id[KITH_ID_SIZE]; /* out */
+    uint64_t arrival;         /* out */
+    int result;               /* out: 0, a KITH_R_*, or KITH_E_* */
 } kith_post;
 
 /* All that fit are on disk when it returns 0; look at each result. E_SPACE: the
@@ -67,7 +67,7 @@ typedef struct kith_arrival {
     kith_packet packet;
     const char *way; /* the carrier that brought it */
     bool known;
-    int result;      /* out */
+    int result;       /* out */
     uint64_t arrival; /* out, when 0 or KITH_DUPLICATE */
 } kith_arrival;
 KITH_API KITH_MUST_USE int kith_store_admit(kith_store *store, kith_arrival *arrivals,
@@ -97,10 +97,10 @@ enum {
     KITH_ORIGIN_FOREIGN = 2,
 };
 typedef struct kith_query {
-    const char *pattern;       /* NULL: everything */
-    const uint8_t *id;         /* with id_length: begins so; else NULL */
-    size_t id_length;          /* bytes */
-    uint64_t after, before;    /* arrivals, exclusive; before 0: no end */
+    const char *pattern;    /* NULL: everything */
+    const uint8_t *id;      /* with id_length: begins so; else NULL */
+    size_t id_length;       /* bytes */
+    uint64_t after, before; /* arrivals, exclusive; before 0: no end */
     bool newest_first;
     bool with_expired, with_retracted;
     int origin;
@@ -110,8 +110,8 @@ typedef struct kith_query {
 
 /* By subject, prefix pattern and arrival in O(log N + results); other patterns
  * skip from token to token. E_ARG: not a pattern. */
-KITH_API KITH_MUST_USE int kith_store_find(kith_store *store, const kith_query *query,
-    kith_each each, void *ctx, kith_error *err);
+KITH_API KITH_MUST_USE int kith_store_find(
+    kith_store *store, const kith_query *query, kith_each each, void *ctx, kith_error *err);
 
 /* For pooling: of each (source, template, subject) that matches, the live,
  * unretracted LEAF (or EVAL) with the highest (epoch, sequence), in the order
@@ -151,12 +151,12 @@ typedef struct kith_store_stat {
     int64_t oldest_expiry_us;
     uint64_t evicted, refused_full, duplicates, equivocations; /* since open */
     uint64_t commits, fsyncs_shared; /* since open; posts that rode another's fsync */
-    bool quarantined;      /* at this open */
-    bool salvaging;        /* now */
-    uint64_t salvaged;     /* packets brought back */
-    char quarantine[1024]; /* the old file, "" if none */
-    bool degraded;         /* posts are refused now */
-    char why[160];         /* of degraded */
+    bool quarantined;                /* at this open */
+    bool salvaging;                  /* now */
+    uint64_t salvaged;               /* packets brought back */
+    char quarantine[1024];           /* the old file, "" if none */
+    bool degraded;                   /* posts are refused now */
+    char why[160];                   /* of degraded */
 } kith_store_stat;
 KITH_API KITH_MUST_USE int kith_store_stats(
     kith_store *store, kith_store_stat *ret, kith_error *err);

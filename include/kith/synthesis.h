@@ -90,11 +90,11 @@ enum {
     KITH_VOTE_FLAGGED = 2, /* left out: too far from the others */
 };
 typedef struct kith_vote {
-    uint8_t fate;       /* KITH_VOTE_* */
-    double weight;      /* of the kept, sums to 1 */
-    double residual;    /* r of the robust step; NaN when there was none */
-    double v_used;      /* after the cap */
-    double own_share;   /* unused here: 0 */
+    uint8_t fate;     /* KITH_VOTE_* */
+    double weight;    /* of the kept, sums to 1 */
+    double residual;  /* r of the robust step; NaN when there was none */
+    double v_used;    /* after the cap */
+    double own_share; /* unused here: 0 */
 } kith_vote;
 
 /* What a node may say. `insufficient` first: then only k, quorum, missing and
@@ -107,9 +107,9 @@ typedef struct kith_answer {
     bool robust;                 /* k >= 5, so liars can be named */
     double m, m_se;              /* the robust location and its error */
     uint32_t flagged, capped;
-    bool alarm;                  /* plain and kept differ by over 2 se, or over 1/4 flagged */
-    double agreement;            /* share of kept sources with the sign of mu */
-    uint64_t pairs;              /* k(k-1)/2, a count and no more */
+    bool alarm;       /* plain and kept differ by over 2 se, or over 1/4 flagged */
+    double agreement; /* share of kept sources with the sign of mu */
+    uint64_t pairs;   /* k(k-1)/2, a count and no more */
     int64_t newest_us, oldest_us;
     bool has_own;
     double own_y, own_v;
@@ -130,8 +130,8 @@ KITH_API KITH_MUST_USE int kith_pool_answer(const kith_leaf *leaves, size_t coun
  * `new` allocates, `add` may grow. */
 typedef struct kith_state_digest kith_state_digest;
 KITH_API KITH_MUST_USE int kith_state_digest_new(kith_state_digest **ret);
-KITH_API KITH_MUST_USE int kith_state_digest_add(kith_state_digest *digest,
-    const kith_content *content, const uint8_t id[KITH_ID_SIZE]);
+KITH_API KITH_MUST_USE int kith_state_digest_add(
+    kith_state_digest *digest, const kith_content *content, const uint8_t id[KITH_ID_SIZE]);
 KITH_API void kith_state_digest_finish(kith_state_digest *digest, uint8_t ret[32]);
 KITH_API void kith_state_digest_free(kith_state_digest **digest);
 

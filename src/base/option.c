@@ -103,8 +103,8 @@ static bool parse_real(const char *text, double *ret) {
     return true;
 }
 
-static int refuse_range(const kith_option *o, const char *value, const char *what,
-    kith_error *err) {
+static int refuse_range(
+    const kith_option *o, const char *value, const char *what, kith_error *err) {
     char low[NAME_MAX_], high[NAME_MAX_];
     int64_t limits[2] = { o->min, o->max };
     kith_option row = *o;
@@ -134,14 +134,15 @@ static int set_text(const kith_option *o, void *field, const char *value, kith_e
     size_t n = strlen(value);
     if ((int64_t) n < o->min || (int64_t) n > o->max) {
         return ki_fail(err, KITH_E_CONFIG,
-            "%s=%.40s has %zu bytes, not %" PRId64 " to %" PRId64, o->name, value, n, o->min,
-            o->max);
+            "%s=%.40s has %zu bytes, not %" PRId64 " to %" PRId64, o->name, value, n,
+            o->min, o->max);
     }
     memcpy(field, value, n + 1);
     return 0;
 }
 
-static int set_field(const kith_option *o, void *field, const char *value, kith_error *err) {
+static int set_field(
+    const kith_option *o, void *field, const char *value, kith_error *err) {
     bool yes;
     int one;
     double real;
@@ -152,15 +153,14 @@ static int set_field(const kith_option *o, void *field, const char *value, kith_
     case KITH_OPTION_TEXT: return set_text(o, field, value, err);
     case KITH_OPTION_BOOL:
         if (!parse_bool(value, &yes)) {
-            return ki_fail(
-                err, KITH_E_CONFIG, "%s=%.40s is not yes or no", o->name, value);
+            return ki_fail(err, KITH_E_CONFIG, "%s=%.40s is not yes or no", o->name, value);
         }
         memcpy(field, &yes, sizeof yes);
         return 0;
     case KITH_OPTION_ONE:
         if (!parse_one(o->words, value, &one)) {
-            return ki_fail(err, KITH_E_CONFIG, "%s=%.40s is not one of %s", o->name, value,
-                o->words);
+            return ki_fail(
+                err, KITH_E_CONFIG, "%s=%.40s is not one of %s", o->name, value, o->words);
         }
         memcpy(field, &one, sizeof one);
         return 0;
@@ -245,9 +245,8 @@ static int set_pair(const kith_option *table, void *self, const char *pair, size
     size_t skip = mark == NULL ? length : name_length + 1;
     if (!unescape(pair, name_length, ret_name, NAME_MAX_) ||
         !unescape(pair + skip, length - skip, value, sizeof value)) {
-        return ki_fail(err, KITH_E_CONFIG,
-            "'%.*s' is too long or has a bad %%XX escape", (int) (length > 40 ? 40 : length),
-            pair);
+        return ki_fail(err, KITH_E_CONFIG, "'%.*s' is too long or has a bad %%XX escape",
+            (int) (length > 40 ? 40 : length), pair);
     }
     return kith_option_set(table, self, ret_name, mark == NULL ? "yes" : value, err);
 }
@@ -275,8 +274,8 @@ int kith_option_query(
     }
     for (size_t i = 0; table != NULL && table[i].name != NULL; i++) {
         if (table[i].preset == NULL && !given[i]) {
-            return ki_fail(err, KITH_E_CONFIG, "%s= must be given (%s)", table[i].name,
-                table[i].help);
+            return ki_fail(
+                err, KITH_E_CONFIG, "%s= must be given (%s)", table[i].name, table[i].help);
         }
     }
     return 0;

@@ -15,7 +15,8 @@ typedef struct sample {
 
 static const kith_option table[] = {
     { "count", KITH_OPTION_INT, offsetof(sample, count), 1, 65536, "7", NULL, "things" },
-    { "wait", KITH_OPTION_TIME, offsetof(sample, wait_ns), 0, 3600000000000, "250ms", NULL, "" },
+    { "wait", KITH_OPTION_TIME, offsetof(sample, wait_ns), 0, 3600000000000, "250ms", NULL,
+        "" },
     { "size", KITH_OPTION_BYTES, offsetof(sample, size), 512, 1 << 30, "4KiB", NULL, "" },
     { "name", KITH_OPTION_TEXT, offsetof(sample, name), 1, 8, NULL, NULL, "who" },
     { "on", KITH_OPTION_BOOL, offsetof(sample, on), 0, 1, "no", NULL, "" },
