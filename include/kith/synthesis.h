@@ -62,17 +62,20 @@ typedef enum kith_pool_ci {
 } kith_pool_ci;
 
 /* One plain fit, every statistic of it; the building block of an answer. Fields
- * that do not exist for this k are NaN. */
+ * that do not exist for this k (or this method) are NaN. */
 typedef struct kith_fit {
     uint32_t k;
     double k_eff;
-    double mu, se, ci_low, ci_high;
+    double mu, se, ci_low, ci_high;   /* se with the factor hk_q inside */
     double tau2, tau2_low, tau2_high; /* Q-profile; NaN when relevances differ */
+    double tau2_se, loglik;           /* REML */
     double q, q_df, q_p;              /* Cochran's, at tau2 = 0 */
     double i2, h2;                    /* I2 in percent */
-    double hk_q;                      /* the factor on the variance */
-    double pi_low, pi_high;
+    double hk_q;                      /* the factor on the variance; 1 for WALD */
+    double pi_low, pi_high;           /* t on k - 1; with WALD on k - 2 */
 } kith_fit;
+/* 1 to KITH_POOL_MAX leaves; |y| <= 2^100, 2^-100 <= v <= 2^100, relevance >= 2^-64,
+ * else E_ARG. E_NOTSUP: REML of unequal relevances. */
 KITH_API KITH_MUST_USE int kith_pool_fit(const kith_leaf *leaves, size_t count,
     kith_pool_method method, kith_pool_ci ci, kith_fit *ret_fit);
 
@@ -80,7 +83,7 @@ typedef struct kith_pool_options {
     kith_pool_method method;
     kith_pool_ci ci;
     bool plain;      /* no robust step: everybody counts as claimed */
-    uint32_t quorum; /* independent sources; 0: the preset, 3 */
+    uint32_t quorum; /* independent sources, at least 2; 0: the preset, 3 */
 } kith_pool_options;
 
 /* Why a leaf has the weight it has. */
@@ -90,15 +93,15 @@ enum {
     KITH_VOTE_FLAGGED = 2, /* left out: too far from the others */
 };
 typedef struct kith_vote {
-    uint8_t fate;     /* KITH_VOTE_* */
-    double weight;    /* of the kept, sums to 1 */
-    double residual;  /* r of the robust step; NaN when there was none */
-    double v_used;    /* after the cap */
-    double own_share; /* unused here: 0 */
+    uint8_t fate;    /* KITH_VOTE_* */
+    double weight;   /* of the kept, sums to 1 */
+    double residual; /* distance from m in its own standard errors; >= 3 is far */
+    double v_used;   /* after the cap */
 } kith_vote;
 
 /* What a node may say. `insufficient` first: then only k, quorum, missing and
- * the own result mean anything. */
+ * the own result mean anything. It is also insufficient when fewer than the
+ * quorum are left after the far ones are taken out; then flagged is not 0. */
 typedef struct kith_answer {
     bool insufficient;
     uint32_t k, quorum, missing; /* independent sources, without the own */
@@ -113,16 +116,23 @@ typedef struct kith_answer {
     int64_t newest_us, oldest_us;
     bool has_own;
     double own_y, own_v;
-    bool has_shrunk; /* own averaged over tau; two or more others needed */
+    bool has_shrunk; /* own averaged over tau; beyond 200 others tau is fixed */
     double shrunk, shrunk_sd, shrunk_low, shrunk_high;
 } kith_answer;
 
-/* own may be NULL; it is never one of leaves. votes, when not NULL, has room for
- * `count` and is written in the order of leaves. count above KITH_POOL_MAX is
- * E_ARG; one leaf per source is the caller's duty, a second one is E_ARG. */
+/* own and options may be NULL; own is never one of leaves. ret_votes, when not
+ * NULL, has room for `count` and is written in the order of leaves. count above
+ * KITH_POOL_MAX is E_ARG; one leaf per source is the caller's duty, a second one
+ * is E_ARG. Ranges as above; legal leaves never give NaN in a field that means
+ * something (plain, kept: see kith_fit). */
 KITH_API KITH_MUST_USE int kith_pool_answer(const kith_leaf *leaves, size_t count,
     const kith_leaf *own, const kith_pool_options *options, kith_answer *ret_answer,
     kith_vote *ret_votes);
+
+/* The own result shrunk with tau2 held at the fit's: quick, and its interval is
+ * too narrow (docs/synthesis.md). The fit is of the others, with KITH_CI_WALD. */
+KITH_API void kith_pool_plugin(
+    const kith_leaf *own, const kith_fit *others, double *ret_theta, double *ret_se);
 
 /* The state digest: SHA-256 over live slots in order of (fingerprint, key-id,
  * epoch, seq), then the sums of each (template, subject, component). Integers

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quantile.c - the distributions behind the intervals.
+ *
+ * Tails by continued fraction or series, quantiles by halving the doubles until
+ * two neighbours are left. Tails are always taken on the small side, so that
+ * nothing is lost against 1. */
+#include <kith/synthesis.h>
+
+#include "synthesis/bisect.h"
+
+#include <float.h>
+#include <math.h>
+
+#define TINY  1e-300 /* stands for 0 where a fraction would divide by it */
+#define STEPS 100000 /* never reached for degrees of freedom below 10^8 */
+#define FAR   1e150  /* beyond every quantile that is asked for; its square is finite */
+
+typedef struct tail {
+    double p, df;
+} tail;
+
+double kith_normal_cdf(double x) {
+    return 0.5 * erfc(-x * M_SQRT1_2);
+}
+
+static bool normal_below(double x, const void *self) {
+    return kith_normal_cdf(x) < *(const double *) self;
+}
+
+double kith_normal_quantile(double p) {
+    if (!(p > 0 && p < 1)) {
+        return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
+    }
+    if (p > 0.5) {
+        return -kith_normal_quantile(1 - p); /* 1 - p is exact here */
+    }
+    return p == 0.5 ? 0.0 : ki_bisect(-40, 0, normal_below, &p);
+}
+
+static double log_gamma(double x) {
+    int sign;
+    return lgamma_r(x, &sign); /* plain lgamma writes a global */
+}
+
+static double not_zero(double x) {
+    return fabs(x) < TINY ? TINY : x;
+}
+
+/* One step of Lentz's way through a continued fraction: numerator a, then +b. */
+static double lentz(double a, double b, double *c, double *d) {
+    *d = 1 / not_zero(b + a * *d);
+    *c = not_zero(b + a / *c);
+    return *c * *d;
+}
+
+/* The continued fraction of the incomplete beta; quick for x < (a+1)/(a+b+2). */
+static double beta_fraction(double a, double b, double x) {
+    double c = 1, d = 1 / not_zero(1 - (a + b) * x / (a + 1)), h = d;
+    for (int m = 1; m < STEPS; m++) {
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        h *= lentz(even, 1, &c, &d);
+        double step = lentz(odd, 1, &c, &d);
+        h *= step;
+        if (fabs(step - 1) < DBL_EPSILON) break;
+    }
+    return h;
+}
+
+/* Regularised incomplete beta I_x(a, b); y = 1 - x, given because it may be tiny. */
+static double beta_lower(double a, double b, double x, double y) {
+    if (x <= 0) {
+        return 0;
+    }
+    if (y <= 0) {
+        return 1;
+    }
+    double front =
+        exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log(y));
+    if (x < (a + 1) / (a + b + 2)) {
+        return front * beta_fraction(a, b, x) / a;
+    }
+    return 1 - front * beta_fraction(b, a, y) / b;
+}
+
+/* P(T > t), t > 0. */
+static bool t_below(double t, const void *self) {
+    const tail *it = self;
+    double t2 = t * t, sum = it->df + t2;
+    return 0.5 * beta_lower(it->df / 2, 0.5, it->df / sum, t2 / sum) > it->p;
+}
+
+double kith_t_quantile(double p, double df) {
+    if (!(p > 0 && p < 1) || !(df >= 1) || !isfinite(df)) {
+        return NAN;
+    }
+    if (p < 0.5) {
+        return -kith_t_quantile(1 - p, df);
+    }
+    tail it = { 1 - p, df };
+    return p == 0.5 ? 0.0 : ki_bisect(0, FAR, t_below, &it);
+}
+
+static double gamma_front(double a, double x) {
+    return exp(a * log(x) - x - log_gamma(a));
+}
+
+/* Regularised lower incomplete gamma by its series; for x < a + 1. */
+static double gamma_series(double a, double x) {
+    double term = 1 / a, sum = term;
+    for (int n = 1; n < STEPS && term > sum * DBL_EPSILON / 4; n++) {
+        term *= x / (a + n);
+        sum += term;
+    }
+    return sum * gamma_front(a, x);
+}
+
+/* The upper one by its continued fraction; for x >= a + 1. */
+static double gamma_fraction(double a, double x) {
+    double b = x + 1 - a, c = 1 / TINY, d = 1 / not_zero(b), h = d;
+    for (int n = 1; n < STEPS; n++) {
+        b += 2;
+        double step = lentz(-n * (n - a), b, &c, &d);
+        h *= step;
+        if (fabs(step - 1) < DBL_EPSILON) break;
+    }
+    return h * gamma_front(a, x);
+}
+
+double kith_chi2_upper(double x, double df) {
+    if (!(x >= 0) || !(df > 0)) {
+        return NAN;
+    }
+    double a = df / 2, h = x / 2;
+    if (h == 0) {
+        return 1;
+    }
+    return h < a + 1 ? 1 - gamma_series(a, h) : gamma_fraction(a, h);
+}
+
+static double chi2_lower(double x, double df) {
+    double a = df / 2, h = x / 2;
+    if (h == 0) {
+        return 0;
+    }
+    return h < a + 1 ? gamma_series(a, h) : 1 - gamma_fraction(a, h);
+}
+
+static bool chi2_below(double x, const void *self) {
+    const tail *it = self;
+    return it->p <= 0.5 ? chi2_lower(x, it->df) < it->p
+                        : kith_chi2_upper(x, it->df) > 1 - it->p;
+}
+
+double kith_chi2_quantile(double p, double df) {
+    if (!(p > 0 && p < 1) || !(df > 0) || !isfinite(df)) {
+        return NAN;
+    }
+    tail it = { p, df };
+    return ki_bisect(0, FAR, chi2_below, &it);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "synthesis/tau2.h"
+
+#include "base/check.h"
+#include "synthesis/bisect.h"
+
+#include <float.h>
+#include <math.h>
+
+#define NEWTON_STEPS 100
+#define REML_POINTS  64
+/* Newton is done when a step is below this share of tau2 + s~2. */
+#define NEAR (16 * DBL_EPSILON)
+
+typedef struct search {
+    const ki_row *rows;
+    size_t k;
+} search;
+
+ki_look ki_look_at(const ki_row *rows, size_t k, double tau2) {
+    CHECK(k >= 1);
+    ki_look at = { 0 };
+    double wy = 0, var = 0, omega = 0, cross = 0;
+    for (size_t i = 0; i < k; i++) {
+        double s = rows[i].v + tau2, w = rows[i].omega / s;
+        /* T = sum omega - sum omega w / W is built from its pairs, omega_i w_j: the
+         * difference itself would lose everything when one weight is huge. */
+        cross += w * omega + rows[i].omega * at.weight;
+        at.pairs += w * at.weight;
+        omega += rows[i].omega;
+        at.weight += w;
+        wy += w * rows[i].y;
+        var += rows[i].omega * rows[i].omega / s;
+    }
+    at.mu = wy / at.weight;
+    at.var = var / (at.weight * at.weight);
+    at.wanted = cross / at.weight;
+    for (size_t i = 0; i < k; i++) {
+        double s = rows[i].v + tau2, d = rows[i].y - at.mu,
+               part = rows[i].omega / s * d * d;
+        at.q += part;
+        at.slope += part / s;
+    }
+    return at;
+}
+
+double ki_typical_variance(const ki_row *rows, size_t k) {
+    double sum = 0, pairs = 0;
+    for (size_t i = 0; i < k; i++) {
+        double w = 1 / rows[i].v;
+        pairs += w * sum;
+        sum += w;
+    }
+    return (double) (k - 1) * sum / (2 * pairs);
+}
+
+double ki_tau2_dl(const ki_row *rows, size_t k) {
+    ki_look at = ki_look_at(rows, k, 0);
+    /* C = A - sum a^2 / A = 2 sum a_i a_j / A */
+    return fmax(0, (at.q - at.wanted) * at.weight / (2 * at.pairs));
+}
+
+/* Q is convex and falling: from 0 the steps rise and cannot overshoot. */
+double ki_tau2_where_q(const ki_row *rows, size_t k, double target) {
+    double tau2 = 0, small = ki_typical_variance(rows, k);
+    for (int n = 0; n < NEWTON_STEPS; n++) {
+        ki_look at = ki_look_at(rows, k, tau2);
+        double step = (at.q - target) / at.slope;
+        if (!(step > 0)) break;
+        tau2 += step;
+        if (step <= NEAR * (tau2 + small)) break;
+    }
+    return tau2;
+}
+
+static bool too_spread(double tau2, const void *self) {
+    const search *it = self;
+    ki_look at = ki_look_at(it->rows, it->k, tau2);
+    return at.q > at.wanted;
+}
+
+double ki_tau2_pm(const ki_row *rows, size_t k, bool equal) {
+    if (equal) {
+        return ki_tau2_where_q(rows, k, (double) (k - 1));
+    }
+    search it = { rows, k };
+    if (!too_spread(0, &it)) {
+        return 0;
+    }
+    double high = 1;
+    while (too_spread(high, &it)) {
+        high *= 2;
+    }
+    return ki_bisect(0, high, too_spread, &it);
+}
+
+/* The slope of the restricted likelihood, times 2:
+ * sum w^2 (y - mu)^2 - (W1 - W2 / W1). */
+static bool rising(double tau2, const void *self) {
+    const search *it = self;
+    ki_look at = ki_look_at(it->rows, it->k, tau2);
+    return at.slope - 2 * at.pairs / at.weight > 0;
+}
+
+static double likelihood(const ki_row *rows, size_t k, double tau2) {
+    ki_look at = ki_look_at(rows, k, tau2);
+    double sum = 0;
+    for (size_t i = 0; i < k; i++) {
+        sum += log(rows[i].v + tau2);
+    }
+    return -0.5 * (sum + log(at.weight) + at.q);
+}
+
+/* Beyond this the likelihood falls: the whole spread and the worst variance. */
+static double reml_limit(const ki_row *rows, size_t k) {
+    double low = rows[0].y, high = rows[0].y, v = rows[0].v;
+    for (size_t i = 1; i < k; i++) {
+        low = fmin(low, rows[i].y);
+        high = fmax(high, rows[i].y);
+        v = fmax(v, rows[i].v);
+    }
+    return (high - low) * (high - low) + v;
+}
+
+/* Every summit that 64 points can see, and the highest of them. Scoring would be
+ * quicker and can circle for ever; this cannot. */
+double ki_tau2_reml(const ki_row *rows, size_t k) {
+    search it = { rows, k };
+    double from = 0, best = 0, top = -INFINITY;
+    double first = 0x1p-40 * ki_typical_variance(rows, k), last = reml_limit(rows, k);
+    bool up = rising(0, &it);
+    if (!up) {
+        top = likelihood(rows, k, 0);
+    }
+    for (int n = 0; n < REML_POINTS; n++) {
+        double to = first * pow(last / first, n / (REML_POINTS - 1.0));
+        bool still = rising(to, &it);
+        if ((up && !still) || (still && n == REML_POINTS - 1)) {
+            double summit = still ? to : ki_bisect(from, to, rising, &it);
+            double height = likelihood(rows, k, summit);
+            best = height > top ? summit : best;
+            top = fmax(top, height);
+        }
+        up = still;
+        from = to;
+    }
+    return best;
+}
+
+double ki_loglik(const ki_row *rows, size_t k, double tau2) {
+    return likelihood(rows, k, tau2) - 0.5 * (double) (k - 1) * log(2 * M_PI) +
+           0.5 * log((double) k);
+}
+
+/* sqrt(2 / (W2 - 2 W3 / W1 + (W2 / W1)^2)). The sum is the squared norm of the
+ * matrix diag(w) - w w' / W, taken here entry by entry: nothing cancels. */
+double ki_tau2_se(const ki_row *rows, size_t k, double tau2) {
+    ki_look at = ki_look_at(rows, k, tau2);
+    double norm = 0, squares = 0, before = 0;
+    for (size_t i = 0; i < k; i++) {
+        double w = 1 / (rows[i].v + tau2), rest = before;
+        for (size_t j = i + 1; w > at.weight / 2 && j < k; j++) {
+            rest += 1 / (rows[j].v + tau2);
+        }
+        rest = w > at.weight / 2 ? rest : at.weight - w;
+        double own = w * rest / at.weight, share = w / at.weight;
+        norm += own * own + 2 * share * share * squares;
+        squares += w * w;
+        before += w;
+    }
+    return sqrt(2 / norm);
+}
