@@ -47,7 +47,8 @@ docs: ## make the generated pages again
 install: ## into PREFIX, below DESTDIR
 	@tools/setup.sh build && { test -f $(B)-install/build.ninja || \
 		meson setup $(HARD) --prefix=$(PREFIX) $(B)-install >/dev/null; } && \
-		DESTDIR=$(DESTDIR) meson install -C $(B)-install --quiet
+		ninja -C $(B)-install --quiet && \
+		DESTDIR=$(DESTDIR) meson install -C $(B)-install --quiet --no-rebuild
 uninstall: ## what install put there
 	@ninja -C $(B)-install --quiet uninstall
 clean: ## remove every build folder

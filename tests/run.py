@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOAK = os.environ.get("KITH_SOAK") == "1"
 SANE = ["-Db_lundef=false"]
