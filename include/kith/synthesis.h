@@ -25,17 +25,20 @@ typedef struct kith_sums {
     uint64_t count;
     kith_i128 s[4];
 } kith_sums;
-/* E_ARG outside |y| <= 2^10, 2^-20 <= v <= 2^20; KITH_FULL beyond KITH_LEAVES_MAX. */
+/* E_ARG outside |y| <= 2^10, 2^-20 <= v <= 2^20, or nothing to remove; KITH_FULL
+ * beyond KITH_LEAVES_MAX. What is removed must have been added. */
 KITH_API KITH_MUST_USE int kith_sums_add(kith_sums *sums, double y, double v);
 KITH_API KITH_MUST_USE int kith_sums_remove(kith_sums *sums, double y, double v);
 KITH_API KITH_MUST_USE int kith_sums_merge(kith_sums *sums, const kith_sums *other);
-/* mu, Q and tau2 of DerSimonian-Laird, one rounding each. E_ARG when empty. */
+/* mu, Q and tau2 of DerSimonian-Laird, one rounding each. E_ARG when empty, or when
+ * a stranger's sums cannot be sums. */
 KITH_API KITH_MUST_USE int kith_sums_derive(
     const kith_sums *sums, double *ret_mu, double *ret_q, double *ret_tau2);
 
 /* Effect and variance of a packet's evidence, component 0: effects as they are,
- * counts as logit, confidence by the normal quantile. E_ARG: nothing to pool (a
- * report, or a confidence that carries no variance). */
+ * counts as logit, confidence by the normal quantile; no variance below the
+ * smallest legal one. E_ARG: nothing to pool (a retraction, a digest, a report, or
+ * a confidence that carries no variance). */
 KITH_API KITH_MUST_USE int kith_evidence_scalar(
     const kith_content *content, double *ret_y, double *ret_v, uint8_t *ret_measure);
 
@@ -135,9 +138,11 @@ KITH_API void kith_pool_plugin(
     const kith_leaf *own, const kith_fit *others, double *ret_theta, double *ret_se);
 
 /* The state digest: SHA-256 over live slots in order of (fingerprint, key-id,
- * epoch, seq), then the sums of each (template, subject, component). Integers
- * only, so it is equal on every machine. Add in any order, at most 2^20 slots;
- * `new` allocates, `add` may grow. */
+ * epoch, seq), then the sums of each (template, subject, component), of those
+ * leaves that state an effect with its variance. Integers only, so it is equal on
+ * every machine. Add in any order, at most 2^20 slots, then KITH_FULL; `new`
+ * allocates, `add` may grow. KITH_EMPTY: a retraction or a digest holds no live
+ * slot, nothing was added. `finish` may be called again after more. */
 typedef struct kith_state_digest kith_state_digest;
 KITH_API KITH_MUST_USE int kith_state_digest_new(kith_state_digest **ret);
 KITH_API KITH_MUST_USE int kith_state_digest_add(

@@ -22,11 +22,16 @@ def g(x):
     return repr(float(x))
 
 
+def value(text):
+    """128 bits stay as they are, all else is a double."""
+    return text[2:] if text.startswith("0x") else float(text)
+
+
 def ask(questions):
     out = subprocess.run([sys.argv[1]], input="\n".join(questions) + "\n", text=True,
                          capture_output=True, check=True).stdout.splitlines()
     assert len(out) == len(questions), "the probe gave %d of %d answers" % (len(out), len(questions))
-    return [dict((k, float(v)) for k, v in (w.split("=") for w in line.split())) for line in out]
+    return [dict((k, value(v)) for k, v in (w.split("=") for w in line.split())) for line in out]
 
 
 class Case:
@@ -180,9 +185,58 @@ def robust():
     return case
 
 
+def sums():
+    case, gold = Case("sums_bit_for_bit"), load("sums.json")
+    for f, got in zip(gold["fixed"], ask(["fixed " + g(f["x"]) for f in gold["fixed"]])):
+        case.same("fixed(%r)" % f["x"], got["bits0"], f["hex"])
+    for name, w in gold["sets"].items():
+        j = load("meta/%s.json" % name)
+        got, plain = ask(["sums " + twos(j["yi"], j["vi"]), "fit 2 2 " + triples(j["yi"], j["vi"])])
+        case.same(name + " S0", got["count"], w["S0"])
+        for i in range(1, 5):
+            case.same("%s S%d" % (name, i), got["bits%d" % i], w["S%d" % i])
+        for ours, theirs in (("mu", "mu"), ("q", "Q"), ("tau2", "tau2_dl")):
+            case.near("%s %s" % (name, theirs), got[ours], w[theirs], tol=1e-12)
+        case.near(name + " tau2 of leaves", plain["tau2"], w["tau2_dl"])
+        pairs = pair_by_pair(j["yi"], j["vi"])
+        case.near(name + " tau2 pair by pair", got["tau2"], pairs, tol=1e-12)
+        for what in j["sums"]:
+            if what != "S0":
+                bits = int(got["bits" + what[1]], 16)
+                bits -= (bits >> 127) << 128
+                case.near("%s %s as a double" % (name, what), bits / 2.0 ** 64, j["sums"][what])
+    return case
+
+
+def pair_by_pair(y, v):
+    """tau2 of DerSimonian and Laird as a mean over all pairs, in fractions."""
+    y, v = [Fraction(x) for x in y], [Fraction(x) for x in v]
+    top = bottom = 0
+    for i in range(len(y)):
+        for j in range(i):
+            w = 1 / (v[i] * v[j])
+            top += w * ((y[i] - y[j]) ** 2 - v[i] - v[j])
+            bottom += 2 * w
+    return max(0.0, float(top / bottom))
+
+
+def evidence():
+    case = Case("evidence")
+    with open(os.path.join(HERE, "effects.csv")) as f:
+        rows = [r for r in csv.DictReader(f) if r["measure"] == "PLO"]
+    for r in rows:
+        (got,) = ask(["logit %s %d" % (r["a"], int(r["a"]) + int(r["b"]))])
+        case.near("logit of %(a)s and %(b)s" % r, got["y"], float(r["yi"]), tol=1e-12)
+        case.near("its variance", got["v"], float(r["vi"]), tol=1e-12)
+    # 0.87 as a 32-bit float is 0.870000004768...; its z is 1.1263911516.
+    (got,) = ask(["confidence 1.1263911516 0.87"])
+    case.near("variance of confidence 0.87", got["v"], 1, tol=2e-10)
+    return case
+
+
 def main():
     cases = [meta("meta/" + os.path.basename(p)) for p in sorted(glob.glob(os.path.join(HERE, "meta", "*.json")))]
-    cases += [quantiles(), weighted(), shrink(), robust()]
+    cases += [quantiles(), weighted(), shrink(), robust(), sums(), evidence()]
     for n, case in enumerate(cases, 1):
         for line in case.bad[:10]:
             print("# " + line)

@@ -6,10 +6,13 @@
  *   shrink METHOD K (Y V) x K Y V       no robust step, and an own result
  *   plugin METHOD Y V K (Y V OMEGA) x K
  *   robust K (Y V) x K                  the robust step alone, inside
+ *   sums K (Y V) x K, fixed X           128 bits, as h1=HIGH l1=LOW ...
+ *   logit HITS TRIES, confidence Y C    evidence to effect and variance
  * and prints one line of "name=value" for each. check.py compares. */
 #include <kith/synthesis.h>
 
 #include "synthesis/robust.h"
+#include "synthesis/sums.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +138,45 @@ static void ask_robust(void) {
     show("tukey_unit", ki_robust_of(rows, k, scratch).m);
 }
 
+/* Two's complement in hex, as two words of 64 bits. */
+static void show_bits(int n, kith_i128 x) {
+    printf("bits%d=0x%016llx%016llx ", n, (unsigned long long) x.high,
+        (unsigned long long) x.low);
+}
+
+static void ask_sums(void) {
+    kith_sums sums = { 0 };
+    double mu, q, tau2;
+    size_t k = read_leaves(false);
+    for (size_t i = 0; i < k; i++) {
+        if (kith_sums_add(&sums, leaves[i].y, leaves[i].v) != 0) return;
+    }
+    if (kith_sums_derive(&sums, &mu, &q, &tau2) != 0) return;
+    show("count", (double) sums.count);
+    for (int i = 0; i < 4; i++) {
+        show_bits(i + 1, sums.s[i]);
+    }
+    show("mu", mu), show("q", q), show("tau2", tau2);
+}
+
+static void ask_evidence(bool counts) {
+    kith_content content = { .type = KITH_LEAF, .has = KITH_HAS_COUNTS };
+    double a = number(), b = number(), y, v;
+    uint8_t measure;
+    content.hits = counts ? (uint32_t) a : 0;
+    content.tries = counts ? (uint32_t) b : 0;
+    if (!counts) {
+        content.has = KITH_HAS_EFFECT | KITH_HAS_CONFIDENCE;
+        content.effect[0] = a;
+        content.confidence = (float) b;
+    }
+    int rc = kith_evidence_scalar(&content, &y, &v, &measure);
+    show("rc", rc);
+    if (rc == 0) {
+        show("y", y), show("v", v);
+    }
+}
+
 int main(void) {
     char word[16];
     while (scanf("%15s", word) == 1) {
@@ -143,6 +185,10 @@ int main(void) {
         if (strcmp(word, "answer") == 0) ask_answer(false);
         if (strcmp(word, "shrink") == 0) ask_answer(true);
         if (strcmp(word, "robust") == 0) ask_robust();
+        if (strcmp(word, "sums") == 0) ask_sums();
+        if (strcmp(word, "fixed") == 0) show_bits(0, ki_fixed(number()));
+        if (strcmp(word, "logit") == 0) ask_evidence(true);
+        if (strcmp(word, "confidence") == 0) ask_evidence(false);
         if (strcmp(word, "plugin") == 0) ask_plugin();
         printf("\n");
     }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the exact sums promise: the same bits by every way that leads to the same
+ * leaves. Golden values are compared in tests/golden. Chance is seeded. */
+#include <kith/synthesis.h>
+
+#include "base/dice.h"
+#include "test.h"
+
+#include <math.h>
+
+#define HISTORIES 100000
+#define LEAVES    16
+#define PARTS     3
+
+typedef struct point {
+    double y, v;
+} point;
+
+static double uniform(uint64_t *dice) {
+    return (double) (dice_roll(dice) >> 11) * 0x1p-53;
+}
+
+static point any_point(uint64_t *dice) {
+    point it = { 2048 * uniform(dice) - 1024, exp2(40 * uniform(dice) - 20) };
+    return it;
+}
+
+static bool equal(const kith_sums *a, const kith_sums *b) {
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+static bool add(kith_sums *sums, point p) {
+    return kith_sums_add(sums, p.y, p.v) == 0;
+}
+
+static bool take(kith_sums *sums, point p) {
+    return kith_sums_remove(sums, p.y, p.v) == 0;
+}
+
+/* The same leaves by a random way: shuffled, split over parts, some twice and
+ * once back, some strangers in and out again, then merged in a random order. */
+static bool by_a_random_way(uint64_t *dice, const point *points, size_t n, kith_sums *ret) {
+    kith_sums part[PARTS] = { { 0 } };
+    size_t order[LEAVES];
+    bool fine = true;
+    for (size_t i = 0; i < n; i++) {
+        size_t j = dice_below(dice, i + 1);
+        order[i] = order[j];
+        order[j] = i;
+    }
+    for (size_t i = 0; i < n; i++) {
+        kith_sums *sums = &part[dice_below(dice, PARTS)];
+        point p = points[order[i]], stranger = any_point(dice);
+        switch (dice_below(dice, 4)) {
+        case 0: fine = fine && add(sums, p) && add(sums, p) && take(sums, p); break;
+        case 1:
+            fine = fine && add(sums, stranger) && add(sums, p) && take(sums, stranger);
+            break;
+        default: fine = fine && add(sums, p); break;
+        }
+    }
+    size_t first = dice_below(dice, PARTS);
+    for (size_t i = 0; i < PARTS; i++) {
+        fine = fine && kith_sums_merge(ret, &part[(first + i) % PARTS]) == 0;
+    }
+    return fine;
+}
+
+static void every_history_of_the_same_leaves_gives_the_same_bits(void) {
+    uint64_t dice = 17;
+    for (int h = 0; h < HISTORIES; h++) {
+        point points[LEAVES];
+        size_t n = 1 + dice_below(&dice, LEAVES);
+        kith_sums straight = { 0 }, other = { 0 };
+        for (size_t i = 0; i < n; i++) {
+            points[i] = any_point(&dice);
+            EXPECT(add(&straight, points[i]));
+        }
+        EXPECT(by_a_random_way(&dice, points, n, &other));
+        EXPECT(equal(&straight, &other));
+    }
+}
+
+static void what_is_taken_back_leaves_nothing(void) {
+    uint64_t dice = 3;
+    kith_sums sums = { 0 }, none = { 0 };
+    point points[LEAVES];
+    for (int i = 0; i < LEAVES; i++) {
+        points[i] = any_point(&dice);
+        EXPECT(add(&sums, points[i]));
+    }
+    for (int i = 0; i < LEAVES; i++) EXPECT(take(&sums, points[i]));
+    EXPECT(equal(&sums, &none));
+    EXPECT_INT(kith_sums_remove(&sums, 0, 1), KITH_E_ARG);
+}
+
+static void evidence_out_of_range_is_refused_and_changes_nothing(void) {
+    static const point bad[] = { { 1025, 1 }, { -1025, 1 }, { NAN, 1 }, { INFINITY, 1 },
+        { 0, 0x1p-21 }, { 0, 0x1.1p20 }, { 0, 0 }, { 0, -1 }, { 0, NAN }, { 0, INFINITY } };
+    kith_sums sums = { 0 };
+    EXPECT(add(&sums, (point){ 1024, 0x1p-20 }) && add(&sums, (point){ -1024, 0x1p20 }));
+    kith_sums before = sums;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        EXPECT_INT(kith_sums_add(&sums, bad[i].y, bad[i].v), KITH_E_ARG);
+        EXPECT_INT(kith_sums_remove(&sums, bad[i].y, bad[i].v), KITH_E_ARG);
+        EXPECT(equal(&sums, &before));
+    }
+}
+
+static void an_accumulator_refuses_one_leaf_too_many(void) {
+    kith_sums sums = { 0 }, one = { 0 }, both = { 0 };
+    EXPECT(add(&sums, (point){ 1024, 0x1p-20 }) && add(&one, (point){ 1, 1 }));
+    for (int i = 0; i < 22; i++) {
+        both = sums;
+        EXPECT_INT(kith_sums_merge(&sums, &both), 0);
+    }
+    EXPECT_INT(sums.count, KITH_LEAVES_MAX);
+    both = sums;
+    EXPECT_INT(kith_sums_add(&sums, 1, 1), KITH_FULL);
+    EXPECT_INT(kith_sums_merge(&sums, &one), KITH_FULL);
+    EXPECT(equal(&sums, &both));
+    double mu, q, tau2;
+    EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+    EXPECT(mu == 1024 && q == 0 && tau2 == 0);
+}
+
+/* Doubles lose the spread when the mean is a million times as large. */
+static void the_spread_survives_a_distant_mean(void) {
+    kith_sums sums = { 0 };
+    double mu, q, tau2;
+    for (int i = 0; i < 1000; i++) {
+        EXPECT(add(&sums, (point){ 1000 + (i % 2 ? 0x1p-10 : -0x1p-10), 1 }));
+    }
+    EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+    EXPECT(mu == 1000 && q == 1000 * 0x1p-20 && tau2 == 0);
+}
+
+static void derived_values_are_finite_for_any_sums_a_stranger_may_send(void) {
+    uint64_t dice = 8;
+    for (int i = 0; i < 20000; i++) {
+        kith_sums sums = { .count = dice_below(&dice, KITH_LEAVES_MAX + 2) };
+        for (int j = 0; j < 4; j++) {
+            sums.s[j].low = dice_roll(&dice) >> dice_below(&dice, 64);
+            sums.s[j].high = i % 3 ? dice_roll(&dice) >> dice_below(&dice, 64) : 0;
+        }
+        double mu = 1, q = 1, tau2 = 1;
+        int rc = kith_sums_derive(&sums, &mu, &q, &tau2);
+        EXPECT(rc == 0 || rc == KITH_E_ARG);
+        EXPECT(isfinite(mu) && isfinite(q) && isfinite(tau2) && q >= 0 && tau2 >= 0);
+    }
+    kith_sums none = { 0 };
+    double mu, q, tau2;
+    EXPECT_INT(kith_sums_derive(&none, &mu, &q, &tau2), KITH_E_ARG);
+}
+
+/* The sums and the leaves tell one story. */
+static void sums_agree_with_the_leaves_they_came_from(void) {
+    uint64_t dice = 21;
+    for (int run = 0; run < 500; run++) {
+        kith_leaf leaves[20];
+        size_t k = 2 + dice_below(&dice, 19);
+        kith_sums sums = { 0 };
+        for (size_t i = 0; i < k; i++) {
+            leaves[i] = (kith_leaf){
+                .y = 4 * uniform(&dice), .v = 0.01 + uniform(&dice), .relevance = 1
+            };
+            EXPECT(add(&sums, (point){ leaves[i].y, leaves[i].v }));
+        }
+        double mu, q, tau2;
+        kith_fit fe, dl;
+        EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+        EXPECT_INT(kith_pool_fit(leaves, k, KITH_POOL_FE, KITH_CI_WALD, &fe), 0);
+        EXPECT_INT(kith_pool_fit(leaves, k, KITH_POOL_DL, KITH_CI_WALD, &dl), 0);
+        EXPECT(fabs(mu - fe.mu) < 1e-13 && fabs(q - fe.q) < 1e-12 * (1 + q));
+        EXPECT(fabs(tau2 - dl.tau2) < 1e-12);
+    }
+}
+
+static const test_case cases[] = {
+    { "every_history_of_the_same_leaves_gives_the_same_bits",
+        every_history_of_the_same_leaves_gives_the_same_bits },
+    { "what_is_taken_back_leaves_nothing", what_is_taken_back_leaves_nothing },
+    { "evidence_out_of_range_is_refused_and_changes_nothing",
+        evidence_out_of_range_is_refused_and_changes_nothing },
+    { "an_accumulator_refuses_one_leaf_too_many",
+        an_accumulator_refuses_one_leaf_too_many },
+    { "the_spread_survives_a_distant_mean", the_spread_survives_a_distant_mean },
+    { "derived_values_are_finite_for_any_sums_a_stranger_may_send",
+        derived_values_are_finite_for_any_sums_a_stranger_may_send },
+    { "sums_agree_with_the_leaves_they_came_from",
+        sums_agree_with_the_leaves_they_came_from },
+};
+
+TEST_MAIN(cases)
