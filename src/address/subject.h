@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* address/subject.h - the grammar of subjects for bytes that do not end with
- * NUL: what decode and the stores look at. */
+/* address/subject.h - the grammar of subjects again, sixteen bytes at a time, for
+ * encode and decode, which spend most of their time here. */
 #ifndef ADDRESS_SUBJECT_H
 #define ADDRESS_SUBJECT_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <kith/packet.h>
 
-/* Is text[0..length) a subject? Any length, any bytes. */
-bool ki_subject_ok(const char *text, size_t length);
+/* Are these bytes a subject? The fifteen bytes behind them are readable; what
+ * they are does not matter. */
+bool ki_subject_ok(const uint8_t *text, size_t length);
 
 #endif

@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From content to canonical bytes. Everything is checked before the first byte
- * is written, so a refused content leaves the caller's packet as it was. */
+/* From content to canonical bytes: written aside first, so that a refused content
+ * leaves the caller's packet as it was. A count beyond its maximum is written
+ * with no values behind it; the check refuses the count. */
 #include "packet/part.h"
 
-#include "base/check.h"
+#include "base/lanes.h"
 #include "base/wire.h"
 
 #include <string.h>
 
-static uint8_t *put_head(uint8_t *b, const kith_content *c, size_t subject) {
+static uint8_t *put_head(uint8_t *b, const kith_content *c) {
+    size_t subject = strnlen(c->address.subject, sizeof c->address.subject);
     b[0] = KITH_PACKET_VERSION;
     b[AT_TYPE] = c->type;
     wire_put16(b + AT_FLAGS, c->has);
-    memcpy(b + AT_TEMPLATE, c->template_id, KITH_TEMPLATE_SIZE);
-    memcpy(b + AT_SOURCE, c->source, KITH_KEY_SIZE);
+    lanes_copy(b + AT_TEMPLATE, c->template_id, KITH_TEMPLATE_SIZE);
+    lanes_copy(b + AT_SOURCE, c->source, KITH_KEY_SIZE);
     wire_put64(b + AT_EPOCH, c->epoch);
     wire_put64(b + AT_SEQ, c->seq);
     wire_put64(b + AT_T_END, (uint64_t) c->t_end_us);
     wire_put32(b + AT_SPAN, c->span_s);
     wire_put32(b + AT_TTL, c->ttl_s);
     b[AT_SUBJECT] = (uint8_t) subject;
-    memcpy(b + AT_SUBJECT + 1, c->address.subject, subject);
+    subject = part_values(subject, KITH_SUBJECT_MAX);
+    lanes_copy(b + AT_SUBJECT + 1, c->address.subject, subject);
     return b + AT_SUBJECT + 1 + subject;
 }
 
@@ -35,11 +38,12 @@ static uint8_t *put_effect(uint8_t *b, const kith_content *c) {
     b[0] = c->measure;
     b[1] = c->components;
     wire_put32(b + 2, c->n);
-    return put_doubles(b + 6, c->effect, c->components);
+    return put_doubles(b + 6, c->effect, part_values(c->components, KITH_EFFECT_MAX));
 }
 
 static uint8_t *put_covariance(uint8_t *b, const kith_content *c) {
-    return put_doubles(b, c->covariance, part_triangle(c->components));
+    return put_doubles(
+        b, c->covariance, part_triangle(part_values(c->components, KITH_EFFECT_MAX)));
 }
 
 static uint8_t *put_counts(uint8_t *b, const kith_content *c) {
@@ -55,7 +59,8 @@ static uint8_t *put_confidence(uint8_t *b, const kith_content *c) {
 
 static uint8_t *put_context16(uint8_t *b, const kith_content *c) {
     *b++ = c->context16_count;
-    for (size_t i = 0; i < c->context16_count; i++, b += 2) {
+    size_t n = part_values(c->context16_count, CONTEXT16_MAX);
+    for (size_t i = 0; i < n; i++, b += 2) {
         wire_put16(b, c->context16[i]);
     }
     return b;
@@ -63,8 +68,9 @@ static uint8_t *put_context16(uint8_t *b, const kith_content *c) {
 
 static uint8_t *put_context8(uint8_t *b, const kith_content *c) {
     *b++ = c->context8_count;
-    memcpy(b, c->context8, c->context8_count);
-    return b + c->context8_count;
+    size_t n = part_values(c->context8_count, CONTEXT8_MAX);
+    lanes_copy(b, c->context8, n);
+    return b + n;
 }
 
 static uint8_t *put_privacy(uint8_t *b, const kith_content *c) {
@@ -81,18 +87,19 @@ static uint8_t *put_conclusion(uint8_t *b, const kith_content *c) {
 
 static uint8_t *put_text(uint8_t *b, const kith_content *c) {
     *b++ = c->text_length;
-    memcpy(b, c->text, c->text_length);
-    return b + c->text_length;
+    size_t n = part_values(c->text_length, KITH_TEXT_MAX);
+    lanes_copy(b, c->text, n);
+    return b + n;
 }
 
 static uint8_t *put_digest(uint8_t *b, const kith_content *c) {
     b[0] = c->digest.measure;
     b[1] = c->digest.components;
     b[2] = c->digest.level;
-    memcpy(b + 3, c->digest.prefix, sizeof c->digest.prefix);
+    lanes_copy(b + 3, c->digest.prefix, sizeof c->digest.prefix);
     wire_put64(b + 19, c->digest.count);
     b += DIGEST_HEAD;
-    for (size_t i = 0; i < c->digest.components; i++) {
+    for (size_t i = 0; i < part_values(c->digest.components, KITH_EFFECT_MAX); i++) {
         for (size_t k = 0; k < 4; k++, b += 16) {
             wire_put64(b, c->digest.sums[i][k].high);
             wire_put64(b + 8, c->digest.sums[i][k].low);
@@ -102,43 +109,35 @@ static uint8_t *put_digest(uint8_t *b, const kith_content *c) {
 }
 
 static uint8_t *put_sketch(uint8_t *b, const kith_content *c) {
-    memcpy(b, c->sketch, SKETCH_SIZE);
+    lanes_copy(b, c->sketch, SKETCH_SIZE);
     return b + SKETCH_SIZE;
 }
 
-static uint8_t *(*const part_puts[PART_COUNT])(uint8_t *b, const kith_content *c) = {
-    put_effect,
-    put_covariance,
-    put_counts,
-    put_confidence,
-    put_context16,
-    put_context8,
-    put_privacy,
-    put_conclusion,
-    put_text,
-    put_digest,
-    put_sketch,
-};
+static uint8_t *put_parts(uint8_t *b, const kith_content *c) {
+    unsigned has = c->has;
+    if ((has & KITH_HAS_EFFECT) != 0) b = put_effect(b, c);
+    if ((has & KITH_HAS_COVARIANCE) != 0) b = put_covariance(b, c);
+    if ((has & KITH_HAS_COUNTS) != 0) b = put_counts(b, c);
+    if ((has & KITH_HAS_CONFIDENCE) != 0) b = put_confidence(b, c);
+    if ((has & KITH_HAS_CONTEXT16) != 0) b = put_context16(b, c);
+    if ((has & KITH_HAS_CONTEXT8) != 0) b = put_context8(b, c);
+    if ((has & KITH_HAS_PRIVACY) != 0) b = put_privacy(b, c);
+    if ((has & KITH_HAS_CONCLUSION) != 0) b = put_conclusion(b, c);
+    if ((has & KITH_HAS_TEXT) != 0) b = put_text(b, c);
+    if ((has & KITH_HAS_DIGEST) != 0) b = put_digest(b, c);
+    if ((has & KITH_HAS_SKETCH) != 0) b = put_sketch(b, c);
+    return b;
+}
 
-int kith_packet_encode(const kith_content *c, kith_packet *ret_packet) {
-    size_t subject = strnlen(c->address.subject, sizeof c->address.subject);
-    int r = ki_check_head(c);
-    if (r == 0) r = ki_check_subject(c->address.subject, subject);
-    if (r == 0) r = ki_check_parts(c, c->has);
+int kith_packet_encode(const kith_content *content, kith_packet *ret_packet) {
+    uint8_t bytes[PART_LENGTH_MAX + LANES];
+    uint8_t *b = put_parts(put_head(bytes, content), content);
+    lanes_copy(b, content->signature, KITH_SIGNATURE_SIZE);
+    size_t length = (size_t) (b - bytes) + KITH_SIGNATURE_SIZE;
+    int r = ki_packet_check(bytes, length, PART_LENGTH_MAX);
     if (r < 0) return r;
-
-    size_t length = AT_SUBJECT + 1 + subject + KITH_SIGNATURE_SIZE;
-    for (unsigned bit = 0; bit < PART_COUNT; bit++) {
-        if ((c->has >> bit & 1) != 0) length += ki_part_size(c, bit);
-    }
     if (length > KITH_PACKET_MAX) return KITH_R_ROOM;
-
-    uint8_t *b = put_head(ret_packet->bytes, c, subject);
-    for (unsigned bit = 0; bit < PART_COUNT; bit++) {
-        if ((c->has >> bit & 1) != 0) b = part_puts[bit](b, c);
-    }
-    memcpy(b, c->signature, KITH_SIGNATURE_SIZE);
-    CHECK((size_t) (b - ret_packet->bytes) + KITH_SIGNATURE_SIZE == length);
+    memcpy(ret_packet->bytes, bytes, length);
     ret_packet->length = (uint16_t) length;
     return 0;
 }

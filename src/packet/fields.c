@@ -21,6 +21,26 @@ static const char *const parts[PART_COUNT] = { "effect", "covariance", "counts",
     "confidence", "context16", "context8", "privacy", "conclusion", "text", "digest",
     "sketch" };
 
+/* Bytes of the part behind flag bit `bit`. Counts are believed up to their
+ * maximum, so that sizes can be shown for content that will be refused. */
+static size_t part_size(const kith_content *c, unsigned bit) {
+    size_t p = part_values(c->components, KITH_EFFECT_MAX);
+    switch (1u << bit) {
+    case KITH_HAS_EFFECT: return 6 + 8 * p;
+    case KITH_HAS_COVARIANCE: return 8 * part_triangle(p);
+    case KITH_HAS_COUNTS: return 8;
+    case KITH_HAS_CONFIDENCE: return 4;
+    case KITH_HAS_CONTEXT16: return 1 + 2 * part_values(c->context16_count, CONTEXT16_MAX);
+    case KITH_HAS_CONTEXT8: return 1 + part_values(c->context8_count, CONTEXT8_MAX);
+    case KITH_HAS_PRIVACY: return 9;
+    case KITH_HAS_CONCLUSION: return 2;
+    case KITH_HAS_TEXT: return 1u + c->text_length;
+    case KITH_HAS_DIGEST:
+        return DIGEST_HEAD + 64 * part_values(c->digest.components, KITH_EFFECT_MAX);
+    default: return SKETCH_SIZE;
+    }
+}
+
 typedef struct table {
     kith_field *rows;
     size_t count, max, total;
@@ -41,7 +61,7 @@ size_t kith_packet_fields(
     }
     add(&t, "subject", 1 + strnlen(content->address.subject, KITH_SUBJECT_MAX));
     for (unsigned bit = 0; bit < PART_COUNT; bit++) {
-        if ((content->has >> bit & 1) != 0) add(&t, parts[bit], ki_part_size(content, bit));
+        if ((content->has >> bit & 1) != 0) add(&t, parts[bit], part_size(content, bit));
     }
     add(&t, "signature", KITH_SIGNATURE_SIZE);
     *ret_total = t.total;

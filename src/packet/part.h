@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* packet/part.h - what encode and decode share: the places of the fixed fields,
- * the size of each optional part, and the one check of every range.
+/* packet/part.h - what encode and decode share: the places of the fixed fields
+ * and the one check of every range. It looks at bytes, so both directions judge
+ * exactly the same thing: encode writes, checks, and then gives away; decode
+ * checks, and then reads without a doubt.
  *
  * OFFSET SIZE  MEANING                      OFFSET SIZE  MEANING
  *      0    1  version                          68    8  t_end, microseconds
@@ -29,11 +31,13 @@ enum {
     AT_SUBJECT = 84,
     PART_LENGTH_MIN = AT_SUBJECT + 2 + KITH_SIGNATURE_SIZE,
     PART_COUNT = 11,
-    PART_FLAGS = (1 << PART_COUNT) - 1,
     CONTEXT16_MAX = 16,
     CONTEXT8_MAX = 64,
     DIGEST_HEAD = 27,
     SKETCH_SIZE = 192,
+    /* Every part at its largest, which no packet has. */
+    PART_LENGTH_MAX = AT_SUBJECT + 1 + KITH_SUBJECT_MAX + 38 + 80 + 8 + 4 + 33 + 65 + 9 +
+                      2 + 161 + DIGEST_HEAD + 256 + SKETCH_SIZE + KITH_SIGNATURE_SIZE,
 };
 
 /* Entries of the lower triangle of a p by p matrix. */
@@ -41,18 +45,16 @@ static inline size_t part_triangle(size_t p) {
     return p * (p + 1) / 2;
 }
 
-/* Bytes of the part behind flag bit `bit`. The counts are believed up to their
- * maximum, so that sizes can be shown for content that will be refused. */
-size_t ki_part_size(const kith_content *c, unsigned bit);
+/* Values that stand behind a count on the wire: a wrong count has none. */
+static inline size_t part_values(size_t count, size_t max) {
+    return count <= max ? count : 0;
+}
 
-/* Each returns 0 or the KITH_R_* of the first field that is wrong, in the order
- * of the bytes. */
-int ki_check_head(const kith_content *c);
-int ki_check_subject(const char *subject, size_t length);
-/* `parts`: which of c->has to look at; decode may have read only the first. */
-int ki_check_parts(const kith_content *c, uint16_t parts);
+/* Everything that bytes alone can tell: 0 or the KITH_R_* of the first field that
+ * is wrong. More than `max` bytes are too long. */
+int ki_packet_check(const uint8_t *bytes, size_t length, size_t max);
 
-/* 1..KITH_TEXT_MAX bytes of UTF-8 without control characters? */
-bool ki_text_ok(const char *text, size_t length);
+/* Is it UTF-8 without control characters? Sixteen bytes behind it are readable. */
+bool ki_text_ok(const uint8_t *text, size_t length);
 
 #endif

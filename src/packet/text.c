@@ -4,17 +4,16 @@
  * direction around. */
 #include "packet/part.h"
 
+#include "base/lanes.h"
+#include "base/wire.h"
+
 static bool follows(uint8_t byte) {
     return (byte & 0xc0) == 0x80;
 }
 
-/* The character at p, and its length; 0: not UTF-8. left >= 1. */
+/* The character beyond ASCII at p, and its length; 0: not UTF-8. left >= 1. */
 static size_t character(const uint8_t *p, size_t left, uint32_t *ret) {
     uint32_t a = p[0];
-    if (a < 0x80) {
-        *ret = a;
-        return 1;
-    }
     if (a >= 0xc2 && a <= 0xdf && left >= 2 && follows(p[1])) {
         *ret = (a & 0x1f) << 6 | (p[1] & 0x3fu);
         return 2;
@@ -32,28 +31,50 @@ static size_t character(const uint8_t *p, size_t left, uint32_t *ret) {
     return 0;
 }
 
-/* C0, DEL and C1; the line and paragraph separators; the marks, embeddings,
- * overrides and isolates of bidirectional text. */
+/* Beyond ASCII: not C1, not the separators of lines and paragraphs, not the
+ * marks, embeddings, overrides and isolates of bidirectional text. */
 static bool shown(uint32_t c) {
-    if (c < 0x20 || (c >= 0x7f && c <= 0x9f)) return false;
+    if (c <= 0x9f) return false;
     if (c < 0x61c) return true;
     return c != 0x61c && c != 0x200e && c != 0x200f && !(c >= 0x2028 && c <= 0x202e) &&
            !(c >= 0x2066 && c <= 0x2069);
 }
 
-bool ki_text_ok(const char *text, size_t length) {
-    if (length == 0 || length > KITH_TEXT_MAX) {
-        return false;
-    }
-    const uint8_t *p = (const uint8_t *) text;
-    while (length > 0) {
-        uint32_t c;
-        size_t n = character(p, length, &c);
-        if (n == 0 || !shown(c)) {
-            return false;
+/* Three bytes led by E3..EF, most of the world's writing: only behind ED there is
+ * something to refuse. Reads four bytes. */
+static bool common(const uint8_t *p) {
+    uint32_t word = wire_get32(p);
+    return (word & 0xf0c0c000) == 0xe0808000 && *p > 0xe2 && *p != 0xed;
+}
+
+/* Characters beyond ASCII, as many as follow each other. NULL: one is wrong. */
+static const uint8_t *beyond(const uint8_t *p, const uint8_t *end) {
+    while (p < end && *p >= 0x80) {
+        if (end - p >= 3 && common(p)) {
+            p += 3;
+            continue;
         }
+        uint32_t c;
+        size_t n = character(p, (size_t) (end - p), &c);
+        if (n == 0 || !shown(c)) return NULL;
         p += n;
-        length -= n;
+    }
+    return p;
+}
+
+bool ki_text_ok(const uint8_t *text, size_t length) {
+    const uint8_t *p = text, *end = text + length;
+    while (p < end) {
+        uint32_t others = ~lanes_between(lanes_load(p), 0x20, 0x7e);
+        others &= lanes_first((size_t) (end - p));
+        if (others == 0) {
+            p += LANES;
+            continue;
+        }
+        p += __builtin_ctz(others);
+        if (*p < 0x80) return false;
+        p = beyond(p, end);
+        if (p == NULL) return false;
     }
     return true;
 }
