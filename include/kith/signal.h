@@ -28,9 +28,10 @@ typedef enum kith_signal_kind {
 
 typedef struct kith_signal_options {
     kith_signal_kind kind;
-    uint32_t count_max; /* observations in a window; 0: no limit */
-    uint64_t window_ns; /* 0: no limit */
-    uint32_t count_min; /* fewer than this at the end of the time: go on; >= 2 */
+    uint32_t count_max; /* observations (or tries) that fill a window; 0: no limit */
+    uint64_t window_ns; /* 0: no limit; one of the two must be */
+    uint32_t count_min; /* fewer at the end of the time: go on; >= 2, tries >= 1 */
+    double unit;        /* evidence is in units of this, 10^u of the template; 0: 1 */
 } kith_signal_options;
 
 typedef struct kith_moments {
@@ -44,22 +45,28 @@ typedef struct kith_window {
     uint32_t hits, tries;
     uint64_t opened_ns;
     int64_t first_us, last_us;
-    uint64_t refused; /* NaN, infinity */
+    uint64_t refused; /* not numbers, or not of this kind */
 } kith_window;
 
+/* E_ARG: options that could never be ready, or no such kind. */
 KITH_API KITH_MUST_USE int kith_window_init(
     kith_window *window, const kith_signal_options *options);
 /* One number; `baseline`: it belongs to the time before, and never expires. E_ARG
- * when it is not finite or the kind takes none; the window is untouched. */
+ * when it is not finite, beyond 10^100, or the kind takes none: it is counted in
+ * `refused`, and nothing else has changed. KITH_FULL: 2^31 - 1 are in it. Numbers
+ * that come when a window is ready still count in it: take first. */
 KITH_API KITH_MUST_USE int kith_window_number(
     kith_window *window, double x, bool baseline, kith_time now);
+/* E_ARG: no tries, more hits than tries, or another kind. KITH_FULL as above. */
 KITH_API KITH_MUST_USE int kith_window_trials(
     kith_window *window, uint32_t hits, uint32_t tries, kith_time now);
-/* May evidence be taken? Full, or its time is over and count_min is there. */
+/* May evidence be taken? Full, or its time is over and count_min is there; and a
+ * baseline, where one is needed, has two numbers or more. */
 KITH_API bool kith_window_ready(const kith_window *window, uint64_t now_ns);
-/* Writes measure, effect, variance, n or hits and tries, t_end, span into content
- * and empties the window (the baseline stays). KITH_EMPTY: not ready. A variance
- * of zero, which no packet may carry, becomes the smallest legal one. */
+/* Writes measure, effect, variance and n, or hits and tries; t_end, span, and what
+ * it has, into content, and empties the window (the baseline stays). KITH_EMPTY:
+ * not ready. A standard error below a thousandth of the unit, which no built-in
+ * template admits, becomes a thousandth: above all that of equal numbers, 0. */
 KITH_API KITH_MUST_USE int kith_window_take(
     kith_window *window, kith_content *content, uint64_t now_ns);
 
