@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* codec-encode, codec-decode: a 300-byte packet without its signature check, against
- * protobuf C++ with the same fields. Both sides go round the same 256 contents. */
+ * protobuf C++ with the same fields. Both sides go round the same contents. */
 #include "allocations.h"
 #include "protobuf_peer.h"
 #include "rows.h"
@@ -84,7 +84,7 @@ static void decode_peer(void *ctx, uint64_t count) {
 
 static int timed(codec *c, void (*step)(void *, uint64_t), double *ret) {
     uint64_t before = allocations();
-    *ret = bench_loop(c->b, SAMPLES, step, c);
+    *ret = bench_loop(c->b, 16 * SAMPLES, step, c);
     c->allocated = allocations() - before;
     return c->failed == 0 ? 0 : bench_failed("%d were refused", (int) c->failed);
 }

@@ -6,7 +6,7 @@
 #include <kith/packet.h>
 
 #define SAMPLE_BYTES 300 /* encoded, of every sample with a text */
-#define SAMPLES      256 /* that a codec row goes round */
+#define SAMPLES      16  /* that a codec row goes round: all stay in the nearest cache */
 
 typedef enum sample_text {
     SAMPLE_ASCII = 0,
