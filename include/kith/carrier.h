@@ -162,14 +162,15 @@ typedef struct kith_carrier {
      * KITH_EMPTY: nothing new. < 0: rule 5; err says why. NULL: taken is settled. */
     int (*settle)(void *self, uint64_t *ret_through, kith_error *err);
 
-    /* Called after the node's own commit. NULL: nothing to acknowledge. */
+    /* Called after the node's own commit, for what was pulled up to that token, in
+     * the order it was pulled. NULL: nothing to acknowledge. */
     void (*ack)(void *self, uint64_t token);
 
     /* Begin reading there. E_NOTSUP where there is no such history. E_MISSING: this
      * medium never gave that cursor out: it is another stick, or was emptied; the
      * node then reads from the start and posts again what it has. So a cursor
-     * names its medium. Before the first rewind a link reads from now on. NULL: no
-     * history at all. */
+     * names its medium. Before the first rewind a link reads from now on; while it
+     * follows nothing it does not move. NULL: no history at all. */
     int (*rewind)(void *self, const kith_position *to);
 
     /* The place behind everything acked. NULL: none. */
@@ -190,7 +191,8 @@ typedef struct kith_carrier {
     /* 0: the medium is there. < 0: not now, and why. NULL: always there. */
     int (*health)(void *self, kith_error *err);
 
-    /* Wrappers: the link inside, borrowed. NULL: not a wrapper. */
+    /* Wrappers: the link inside, borrowed; a member that is NULL is then the inner
+     * link's. NULL: not a wrapper. */
     kith_link *(*inner)(void *self);
 
     /* New members go here, with a new ABI number. */
@@ -221,7 +223,8 @@ KITH_API KITH_MUST_USE int kith_link_open(
 KITH_API void kith_link_close(kith_link **link);
 
 /* 0: taken; settle tells when it is safe. KITH_FULL: try later. E_ARG: not a
- * subject, or no room in 512 bytes. E_NOTSUP: a sync frame where none go. */
+ * subject, or no room in 512 bytes. E_NOTSUP: a sync frame where none go. Whether
+ * a link hears its own posts is the carrier's choice. */
 KITH_API KITH_MUST_USE int kith_link_post(kith_link *link, const kith_posting *what);
 KITH_API KITH_MUST_USE int kith_link_settle(
     kith_link *link, uint64_t *ret_through, kith_error *err);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* carrier/suite_help.h - what the tests of carriers share: fresh places, numbered
+ * packets, a poster that keeps rule 5, a reader that knows when all has come. */
+#ifndef CARRIER_SUITE_HELP_H
+#define CARRIER_SUITE_HELP_H
+
+#include <kith/carrier.h>
+
+#include <dirent.h>
+#include <ftw.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define UNUSED __attribute__((unused))
+
+/* A place of its own for one case, and the URL that leads there. */
+typedef struct realm {
+    char folder[64];
+    char url[512];
+} realm;
+
+static UNUSED realm realm_of(const char *pattern) {
+    realm r = { .folder = "/tmp/kith-test-XXXXXX" };
+    if (mkdtemp(r.folder) == NULL) abort();
+    const char *at = strchr(pattern, '@');
+    size_t n = at == NULL ? strlen(pattern) : (size_t) (at - pattern);
+    (void) snprintf(r.url, sizeof r.url, "%.*s%s%s", (int) n, pattern,
+        at == NULL ? "" : r.folder, at == NULL ? "" : at + 1);
+    return r;
+}
+
+static UNUSED realm realm_new(void) {
+    const char *u = getenv("KITH_TEST_URL");
+    return realm_of(u != NULL ? u : "mem://@?ring=512K");
+}
+
+static int realm_remove(
+    const char *path, const struct stat *st, int kind, struct FTW *ftw) {
+    (void) st, (void) kind, (void) ftw;
+    return remove(path);
+}
+
+static UNUSED void realm_free(realm *r) {
+    (void) nftw(r->folder, realm_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static UNUSED kith_link *realm_open(const realm *r) {
+    kith_link *l = NULL;
+    kith_error err = { 0 };
+    if (kith_link_open(&l, r->url, NULL, &err) != 0) {
+        printf("# %s: %s\n", r->url, err.text);
+        abort();
+    }
+    return l;
+}
+
+static UNUSED size_t descriptors(void) {
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d != NULL && readdir(d) != NULL) n++;
+    if (d != NULL) closedir(d);
+    return n;
+}
+
+static UNUSED int64_t clock_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static UNUSED bool readable(int fd, int ms) {
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    return poll(&p, fd < 0 ? 0 : 1, ms) == 1;
+}
+
+/* splitmix64 */
+static UNUSED uint64_t roll(uint64_t *state) {
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static UNUSED bool bends(const kith_link *l) {
+    return (kith_link_can(l) & KITH_CAN_BEND) != 0;
+}
+
+/* May posts vanish without a word? */
+static UNUSED bool lossy(const kith_link *l) {
+    return bends(l) && !(kith_link_can(l) & KITH_CAN_REPLAY);
+}
+
+static UNUSED kith_posting posting_of(const char *subject, const void *bytes, size_t n) {
+    static kith_address to;
+    memcpy(to.subject, subject, strlen(subject) + 1);
+    return (kith_posting){ .kind = KITH_ITEM_PACKET,
+        .length = (uint16_t) n,
+        .bytes = bytes,
+        .to = &to,
+        .expires_us = INT64_MAX };
+}
+
+static UNUSED size_t fill_number(size_t number, uint8_t *ret) {
+    uint64_t n = number;
+    memcpy(ret, &n, sizeof n);
+    return sizeof n;
+}
+
+static UNUSED size_t number_of(const kith_item *item) {
+    uint64_t n = 0;
+    if (item->length == sizeof n) memcpy(&n, item->bytes, sizeof n);
+    return (size_t) n;
+}
+
+/* `number` bytes; over all sizes every value stands everywhere. */
+static UNUSED size_t fill_ramp(size_t number, uint8_t *ret) {
+    for (size_t i = 0; i < number; i++) ret[i] = (uint8_t) (i * 7 + number);
+    return number;
+}
+
+/* The suite's own time: a quarter of a second passes whenever somebody waits. */
+static UNUSED void pass_time(kith_link *l) {
+    static kith_time now = { .mono_ns = 1, .wall_us = INT64_C(1800000000000000) };
+    now.mono_ns += 250000000;
+    now.wall_us += 250000;
+    kith_link_tick(l, now);
+    (void) readable(kith_link_wake_fd(l), kith_link_level(l) == KITH_LEVEL_NONE ? 0 : 4);
+}
+
+typedef struct batch {
+    const char *subject;
+    size_t first, count; /* numbers; tickets are number - first + 1 */
+    size_t (*fill)(size_t number, uint8_t *ret);
+    size_t settled, failures; /* out */
+} batch;
+
+/* Posts all, and again what a failure forgot. False: it never ends. */
+static UNUSED bool batch_send(kith_link *l, batch *b) {
+    size_t next = 1; /* ticket */
+    for (int idle = 0; b->settled < b->count && idle < 5000;) {
+        if (next <= b->count) {
+            uint8_t bytes[KITH_PACKET_MAX];
+            size_t n = b->fill(b->first + next - 1, bytes);
+            kith_posting p = posting_of(b->subject, bytes, n);
+            p.ticket = next;
+            int r = kith_link_post(l, &p);
+            if (r < 0) return false;
+            if (r == 0) {
+                next++;
+                continue;
+            }
+        }
+        uint64_t through = 0;
+        int r = kith_link_settle(l, &through, NULL);
+        if (r == 0) {
+            b->settled = (size_t) through;
+            idle = 0;
+        } else if (r < 0) {
+            b->failures++;
+            next = b->settled + 1;
+        } else {
+            idle++;
+            pass_time(l);
+        }
+    }
+    return b->settled == b->count;
+}
+
+/* The next item. Without `enough` it waits for one; with it only for stragglers. */
+static UNUSED bool await(kith_link *l, kith_item *ret, bool enough) {
+    bool direct = kith_link_level(l) == KITH_LEVEL_NONE;
+    for (int idle = 0; idle < (direct || enough ? 12 : 60);) {
+        int r = kith_link_pull(l, ret);
+        if (r == 0) return true;
+        if (r == KITH_EMPTY) {
+            idle++;
+            pass_time(l);
+        }
+    }
+    return false;
+}
+
+/* Which numbers came. */
+typedef struct tally {
+    size_t expect, distinct, repeats, gaps, lowest;
+    uint8_t seen[8192];
+} tally;
+
+static UNUSED bool tally_note(tally *t, size_t number) {
+    if (number >= sizeof t->seen) abort();
+    bool first = !t->seen[number];
+    t->seen[number] = 1;
+    t->distinct += first;
+    t->repeats += !first;
+    t->lowest = t->lowest == 0 || number < t->lowest ? number : t->lowest;
+    return first;
+}
+
+/* All there is. False: something came that nobody posted. */
+static UNUSED bool tally_drain(tally *t, kith_link *l) {
+    bool direct = kith_link_level(l) == KITH_LEVEL_NONE;
+    for (int idle = 0; idle < (direct || t->distinct >= t->expect ? 12 : 60);) {
+        kith_item item;
+        int r = kith_link_pull(l, &item);
+        if (r == 0) {
+            size_t n = number_of(&item);
+            if (n == 0 || n >= sizeof t->seen) return false;
+            (void) tally_note(t, n);
+            kith_link_ack(l, item.token);
+            idle = 0;
+        } else if (r == KITH_GAP) {
+            t->gaps++;
+        } else if (r == KITH_EMPTY) {
+            idle++;
+            pass_time(l);
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+#endif
