@@ -258,6 +258,57 @@ static void rubbish_is_refused_and_changes_nothing(void) {
     }
 }
 
+/* What a stranger says in one frame. */
+static int hears(uint8_t type, uint64_t tag, uint64_t first, uint64_t second, size_t count,
+    const uint64_t *list) {
+    uint8_t b[SYNC_FRAME_MAX] = { 'K', 'S', 0, type };
+    ki_sync_wish wish;
+    wire_put64(b + 4, tag);
+    wire_put64(b + 12, first);
+    if (type == 1) return ki_sync_take(&w.sync[0], b, 20, 0, &wish);
+    wire_put64(b + 20, second);
+    if (type == 2) return ki_sync_take(&w.sync[0], b, 28, 0, &wish);
+    b[28] = (uint8_t) count;
+    for (size_t i = 0; i < count; i++) wire_put64(b + 29 + 8 * i, list[i]);
+    return ki_sync_take(&w.sync[0], b, 29 + 8 * count, 0, &wish);
+}
+
+static void a_list_that_lies_is_refused_and_changes_nothing(void) {
+    uint64_t list[SYNC_LIST_MAX + 1] = { 1 };
+    begin(10, 1);
+    EXPECT_INT(hears(1, 999, 50, 0, 0, NULL), 0);
+    EXPECT_INT(hears(3, 999, 0, 20, 0, NULL), 0); /* nothing listed: read up to 20 */
+    EXPECT_INT(w.sync[0].peers[0].cursor, 20);
+    ki_sync before = w.sync[0];
+    EXPECT_INT(hears(3, 999, 20, 19, 1, list), KITH_E_FORMAT);
+    EXPECT_INT(hears(3, 999, 20, 70, SYNC_LIST_MAX + 1, list), KITH_E_FORMAT);
+    EXPECT_INT(hears(3, 999, 19, 30, 0, NULL), 0); /* of another place */
+    EXPECT_INT(hears(3, 998, 20, 30, 0, NULL), 0); /* of a stranger */
+    EXPECT_INT(hears(1, 999, 10, 0, 0, NULL), 0);  /* late: it said 50 before */
+    EXPECT(memcmp(&before, &w.sync[0], sizeof before) == 0);
+}
+
+static void what_is_said_to_or_of_others_is_not_ours(void) {
+    begin(11, 1);
+    EXPECT_INT(hears(1, 100, 50, 0, 0, NULL), 0); /* our own HELLO, come back */
+    EXPECT_INT(w.sync[0].peer_count, 0);
+    EXPECT_INT(hears(2, 101, 0, 0, 0, NULL), 0);
+    EXPECT_INT(hears(2, 100, 0, 0, 0, NULL), KITH_STOP);
+}
+
+static void at_least_the_last_4096_ids_are_remembered(void) {
+    uint8_t id[KITH_ID_SIZE] = { 0 };
+    begin(12, 1);
+    for (uint64_t i = 1; i <= SYNC_SEEN_SIZE / 2 + 1; i++) {
+        wire_put64(id, i << 32);
+        ki_sync_seen(&w.sync[0], id);
+    }
+    uint64_t list[] = { UINT64_C(4000) << 32 | 1, UINT64_C(4097) << 32 | 1 };
+    EXPECT_INT(hears(1, 999, 2, 0, 0, NULL), 0);
+    EXPECT_INT(hears(3, 999, 0, 2, 2, list), 0);
+    EXPECT(ki_sync_settled(&w.sync[0]));
+}
+
 static void the_one_heard_of_longest_ago_makes_room(void) {
     uint8_t hello[20] = { 'K', 'S', 0, 1 };
     ki_sync_wish wish;
@@ -281,6 +332,12 @@ static const test_case cases[] = {
     { "a_restart_goes_on_where_it_was", a_restart_goes_on_where_it_was },
     { "c3_an_hour_of_suspend_makes_no_storm", c3_an_hour_of_suspend_makes_no_storm },
     { "rubbish_is_refused_and_changes_nothing", rubbish_is_refused_and_changes_nothing },
+    { "a_list_that_lies_is_refused_and_changes_nothing",
+        a_list_that_lies_is_refused_and_changes_nothing },
+    { "what_is_said_to_or_of_others_is_not_ours",
+        what_is_said_to_or_of_others_is_not_ours },
+    { "at_least_the_last_4096_ids_are_remembered",
+        at_least_the_last_4096_ids_are_remembered },
     { "the_one_heard_of_longest_ago_makes_room", the_one_heard_of_longest_ago_makes_room },
 };
 TEST_MAIN(cases)
