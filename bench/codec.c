@@ -135,20 +135,32 @@ static int run(bench *b, bench_run ours, bench_run peer, const bench_line lines[
 
 int row_codec_encode(bench *b) {
     static const bench_line lines[] = {
-        { "codec-encode/ascii", "encode a 300-byte packet without signing, no allocation",
-            0, 1, 0.45, false },
-        { "codec-encode/other", "the same with German, Greek and Chinese text", 2, 3, 0.45,
-            false },
+        { .name = "codec-encode/ascii",
+            .what = "encode a 300-byte packet without signing, no allocation",
+            .ours = 0,
+            .peer = 1,
+            .target = 0.45 },
+        { .name = "codec-encode/other",
+            .what = "the same with German, Greek and Chinese text",
+            .ours = 2,
+            .peer = 3,
+            .target = 0.45 },
     };
     return run(b, run_encode_ours, run_encode_peer, lines);
 }
 
 int row_codec_decode(bench *b) {
     static const bench_line lines[] = {
-        { "codec-decode/ascii", "decode it with every check, without verifying", 0, 1, 0.35,
-            false },
-        { "codec-decode/other", "the same with German, Greek and Chinese text", 2, 3, 0.45,
-            false },
+        { .name = "codec-decode/ascii",
+            .what = "decode it with every check, without verifying",
+            .ours = 0,
+            .peer = 1,
+            .target = 0.35 },
+        { .name = "codec-decode/other",
+            .what = "the same with German, Greek and Chinese text",
+            .ours = 2,
+            .peer = 3,
+            .target = 0.45 },
     };
     return run(b, run_decode_ours, run_decode_peer, lines);
 }

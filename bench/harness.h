@@ -56,6 +56,7 @@ typedef struct bench_line {
     int ours, peer;   /* sides */
     double target;    /* of the ratio */
     bool at_least;    /* else: at most */
+    int loose;        /* the same two unpinned are sides loose and loose + 1; 0: none */
 } bench_line;
 
 typedef struct bench_row {

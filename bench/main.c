@@ -19,6 +19,7 @@ static const struct kind {
     { "codec-decode", "decode a packet; protobuf C++", row_codec_decode },
     { "sign", "seal a packet; libsodium", row_sign },
     { "verify", "verify a packet; libsodium", row_verify },
+    { "mem-pull", "post to pull through mem; libzmq inproc", row_mem_pull },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 

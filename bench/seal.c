@@ -124,13 +124,19 @@ static int run(bench *b, bench_run ours, bench_run peer, const bench_line *line)
 }
 
 int row_sign(bench *b) {
-    static const bench_line line = { "sign", "seal a 300-byte packet: encode and sign", 0,
-        1, 1.05, false };
+    static const bench_line line = { .name = "sign",
+        .what = "seal a 300-byte packet: encode and sign",
+        .ours = 0,
+        .peer = 1,
+        .target = 1.05 };
     return run(b, run_sign_ours, run_sign_peer, &line);
 }
 
 int row_verify(bench *b) {
-    static const bench_line line = { "verify", "verify a 300-byte packet", 0, 1, 1.05,
-        false };
+    static const bench_line line = { .name = "verify",
+        .what = "verify a 300-byte packet",
+        .ours = 0,
+        .peer = 1,
+        .target = 1.05 };
     return run(b, run_verify_ours, run_verify_peer, &line);
 }
