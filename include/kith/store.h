@@ -101,21 +101,26 @@ typedef struct kith_query {
     const uint8_t *id;      /* with id_length: begins so; else NULL */
     size_t id_length;       /* bytes */
     uint64_t after, before; /* arrivals, exclusive; before 0: no end */
-    bool newest_first;
+    bool newest_first;      /* else oldest first */
+    bool by_subject;        /* order: subject, then arrival */
     bool with_expired, with_retracted;
     int origin;
     uint32_t limit; /* 0: none */
     int64_t now_us;
 } kith_query;
 
-/* By subject, prefix pattern and arrival in O(log N + results); other patterns
- * skip from token to token. E_ARG: not a pattern. */
+/* In arrival order: O(log N + results) for one subject or everything; a pattern
+ * first looks at the newest (oldest) few, then at all its matches. by_subject:
+ * O(log N + results) for prefix patterns too. Other patterns skip from token to
+ * token. A page after a page: the last arrival seen is `after` (or `before`); not
+ * with by_subject. E_ARG: not a pattern. */
 KITH_API KITH_MUST_USE int kith_store_find(
     kith_store *store, const kith_query *query, kith_each each, void *ctx, kith_error *err);
 
 /* For pooling: of each (source, template, subject) that matches, the live,
  * unretracted LEAF (or EVAL) with the highest (epoch, sequence), in the order
- * (subject, template, source). */
+ * (subject, template, source, type). A report (a LEAF without effect or counts)
+ * is no evidence and takes nobody's place: it is not listed here. */
 KITH_API KITH_MUST_USE int kith_store_latest(kith_store *store, const char *pattern,
     int64_t now_us, kith_each each, void *ctx, kith_error *err);
 
@@ -124,6 +129,14 @@ KITH_API KITH_MUST_USE int kith_store_latest(kith_store *store, const char *patt
 KITH_API KITH_MUST_USE int kith_store_outbox(kith_store *store, const char *way, bool relay,
     uint64_t after, uint32_t limit, int64_t now_us, kith_each each, void *ctx,
     kith_error *err);
+
+/* A RETRACT that takes target back: same template, subject, context, t_end, span
+ * and ttl; its text begins with the target's "EPOCH/SEQ". reason may be NULL. */
+KITH_API KITH_MUST_USE int kith_retraction_of(
+    const kith_content *target, const char *reason, kith_content *ret);
+/* Which (epoch, seq) of its own source a RETRACT takes back. false: none. */
+KITH_API bool kith_retraction_target(
+    const kith_content *content, uint64_t *ret_epoch, uint64_t *ret_seq);
 
 /* Every way a packet came, oldest first: calls each(ctx, name). */
 KITH_API KITH_MUST_USE int kith_store_ways(kith_store *store, uint64_t arrival,

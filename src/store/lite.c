@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sqlite engine: open, close, and what happens when the file is not what it
+ * was. docs/formats/store.md has the picture. */
+#include "store/lite.h"
+
+#include <kith/option.h>
+
+#include "base/check.h"
+#include "base/fail.h"
+#include "store/vfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define GENERATION_SHIFT 40 /* arrivals of generation g begin at g << 40 */
+
+static const kith_option options[] = {
+    { "max_bytes", KITH_OPTION_BYTES, offsetof(lite, options.max_bytes), 256 << 10,
+        INT64_C(1) << 44, "4G", NULL,
+        "the database's size beyond which packets make room" },
+    { "cache", KITH_OPTION_BYTES, offsetof(lite, options.cache), 256 << 10,
+        INT64_C(1) << 36, "16M", NULL, "memory for pages, for each handle" },
+    { 0 },
+};
+
+/* ---- names ---- */
+
+/* The folder's true name and the file's own: symlinks on the way are the
+ * administrator's business, a symlink in the file's place is not followed. */
+static int resolve(lite *s, const char *place, kith_error *err) {
+    char folder[LITE_PATH], real[PATH_MAX];
+    const char *slash = strrchr(place, '/');
+    const char *name = slash == NULL ? place : slash + 1;
+    size_t n = slash == NULL ? 0 : (size_t) (slash - place);
+    if (*name == '\0' || n >= sizeof folder) {
+        return ki_fail(err, KITH_E_CONFIG, "no file is named");
+    }
+    memcpy(folder, place, n);
+    folder[n] = '\0';
+    if (realpath(slash == NULL ? "." : n == 0 ? "/" : folder, real) == NULL) {
+        return ki_fail_sys(err, "%s", folder);
+    }
+    const char *sep = strcmp(real, "/") == 0 ? "" : "/";
+    int length = snprintf(s->path, sizeof s->path - 40, "%s%s%s", real, sep, name);
+    if (length < 0 || (size_t) length >= sizeof s->path - 40) {
+        return ki_fail(err, KITH_E_CONFIG, "the path is too long");
+    }
+    (void) snprintf(s->lock_path, sizeof s->lock_path, "%.980s-lock", s->path);
+    (void) snprintf(s->epoch_path, sizeof s->epoch_path, "%.980s-epoch", s->path);
+    return 0;
+}
+
+/* SQLite's log needs memory shared between all who open it, and true locks. */
+static int refuse_network(const char *path, kith_error *err) {
+    static const struct {
+        long type;
+        const char *name;
+    } far[] = { { 0x6969, "NFS" }, { 0x517b, "SMB" }, { 0xff534d42, "CIFS" },
+        { 0xfe534d42, "SMB2" }, { 0x5346414f, "AFS" }, { 0x00c36400, "Ceph" },
+        { 0x73757245, "Coda" }, { 0x01021997, "9P" } };
+    struct statfs fs;
+    if (statfs(path, &fs) < 0) {
+        return ki_fail_sys(err, "%s", path);
+    }
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+        if ((uint32_t) fs.f_type == (uint32_t) far[i].type) {
+            return ki_fail(err, KITH_E_NOTSUP,
+                "a store cannot live on a network file system (%s)", far[i].name);
+        }
+    }
+    return 0;
+}
+
+/* ---- health ---- */
+
+void ki_lite_health(lite *s, bool degraded, const char *why) {
+    (void) pthread_mutex_lock(&s->health_lock);
+    s->degraded = degraded;
+    (void) snprintf(s->why, sizeof s->why, "%s", why);
+    (void) pthread_mutex_unlock(&s->health_lock);
+}
+
+/* ---- the epoch ---- */
+
+static uint64_t top_epoch(lite *s) {
+    int64_t top = 0;
+    return ki_lite_number(&s->writer, SQL_TOP_EPOCH, &top) == SQLITE_OK && top > 0
+               ? (uint64_t) top
+               : 0;
+}
+
+/* Which epoch may be used with this database? When nobody can tell what was used
+ * before, one that is far away. */
+static int settle_epoch(lite *s, bool fresh, kith_error *err) {
+    ki_epoch e = { 0 };
+    int r = ki_epoch_read(s->epoch_path, &e, err);
+    if (r == KITH_E_SYSTEM) {
+        return r;
+    }
+    ki_epoch was = e;
+    uint64_t top = top_epoch(s);
+    bool same = e.device == s->device && e.inode == s->inode;
+    if (fresh) {
+        e.epoch = r == 0 ? e.epoch + 1 : r == KITH_E_MISSING ? 1 : ki_epoch_leap(0);
+        e.generation += r == 0 && was.inode != 0;
+    } else if (r < 0 || !same) {
+        e.epoch = ki_epoch_leap(e.epoch > top ? e.epoch : top);
+    }
+    e.epoch = e.epoch > top ? e.epoch : top;
+    e.device = s->device;
+    e.inode = s->inode;
+    if (memcmp(&was, &e, sizeof e) != 0) {
+        r = ki_epoch_write(s->epoch_path, &e, err);
+        if (r < 0) return r;
+    }
+    (void) pthread_mutex_lock(&s->own_lock);
+    s->epoch = s->epoch > e.epoch ? s->epoch : e.epoch;
+    (void) pthread_mutex_unlock(&s->own_lock);
+    s->generation = e.generation;
+    return 0;
+}
+
+/* A new database does not give arrivals again that the old one gave. */
+static int settle_floor(lite *s) {
+    sqlite3_stmt *st = s->generation == 0 ? NULL : ki_lite_sql(&s->writer, SQL_META_SET);
+    if (st == NULL) {
+        return SQLITE_OK;
+    }
+    (void) sqlite3_bind_int(st, 1, META_FLOOR);
+    (void) sqlite3_bind_int64(st, 2, (int64_t) (s->generation << GENERATION_SHIFT));
+    (void) sqlite3_step(st);
+    return sqlite3_reset(st);
+}
+
+/* ---- open and reopen ---- */
+
+static int count_frames(void *arg, sqlite3 *sql, const char *name, int frames) {
+    lite *s = arg;
+    (void) sql, (void) name;
+    s->log_frames = frames;
+    return SQLITE_OK;
+}
+
+static int make_file(const char *path, bool *ret_fresh, kith_error *err) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    *ret_fresh = fd >= 0;
+    if (fd < 0) {
+        return errno == EEXIST ? 0 : ki_fail_sys(err, "create");
+    }
+    (void) close(fd);
+    return ki_sync_folder(path, err);
+}
+
+/* With the turn. */
+static int open_database(lite *s, kith_error *err) {
+    struct stat st;
+    bool fresh = false;
+    int r = make_file(s->path, &fresh, err);
+    r = r < 0 ? r : ki_lite_db_open(&s->writer, s->path, s->options.cache, true, err);
+    if (r < 0) {
+        return r;
+    }
+    s->writer_open = true;
+    if (stat(s->path, &st) < 0) {
+        return ki_fail_sys(err, "stat");
+    }
+    s->device = (uint64_t) st.st_dev;
+    s->inode = (uint64_t) st.st_ino;
+    atomic_store(&s->file, s->inode);
+    s->log_frames = s->log_frames_tried = 0;
+    s->data_version = 0;
+    ki_lite_forget(s);
+    (void) sqlite3_wal_hook(s->writer.sql, count_frames, s);
+    r = settle_epoch(s, fresh, err);
+    if (r == 0 && fresh) {
+        int rc = settle_floor(s);
+        r = rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "open", err);
+    }
+    return r;
+}
+
+static void close_database(lite *s) {
+    (void) atomic_fetch_add(&s->era, 1);
+    (void) pthread_mutex_lock(&s->pool_lock);
+    lite_db *idle = s->idle;
+    s->idle = NULL;
+    s->idle_count = 0;
+    if (s->watch_open) {
+        ki_lite_db_close(&s->watch);
+        s->watch_open = false;
+    }
+    (void) pthread_mutex_unlock(&s->pool_lock);
+    while (idle != NULL) {
+        lite_db *next = idle->next;
+        ki_lite_db_close(idle);
+        free(idle);
+        idle = next;
+    }
+    if (s->writer_open) {
+        ki_lite_db_close(&s->writer);
+        s->writer_open = false;
+    }
+}
+
+/* After a failed write nobody knows what the kernel's pages hold: everything goes
+ * into the database, synced, and the log begins anew, before the next ack. */
+static int drain_log(lite *s, kith_error *err) {
+    int rc = sqlite3_wal_checkpoint_v2(
+        s->writer.sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "reopen", err);
+}
+
+int ki_lite_reopen(lite *s, kith_error *err) {
+    close_database(s);
+    int r = open_database(s, err);
+    r = r < 0 ? r : drain_log(s, err);
+    if (r < 0) {
+        close_database(s);
+        s->must_reopen = true;
+        ki_lite_health(s, true, err->text);
+        return r;
+    }
+    atomic_store(&s->damaged, false);
+    s->must_reopen = false;
+    ki_lite_health(s, false, "");
+    return 0;
+}
+
+static void lite_close(void *self) {
+    lite *s = self;
+    if (s->pending != NULL && s->writer_open) {
+        (void) !ki_lite_ride(s, NULL); /* what it loses, a power cut might have */
+    }
+    close_database(s);
+    while (s->pending != NULL) {
+        lite_pending *p = s->pending;
+        s->pending = p->next;
+        free(p);
+    }
+    if (s->lock_fd >= 0) (void) close(s->lock_fd);
+    if (s->wake_fd >= 0) (void) close(s->wake_fd);
+    (void) pthread_mutex_destroy(&s->lock);
+    (void) pthread_mutex_destroy(&s->own_lock);
+    (void) pthread_mutex_destroy(&s->pool_lock);
+    (void) pthread_mutex_destroy(&s->health_lock);
+    free(s->sources);
+    free(s->templates);
+    free(s);
+}
+
+static lite *allocate(void) {
+    lite *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->sources = calloc(LITE_CACHE_SLOTS, sizeof *s->sources);
+    s->templates = calloc(LITE_CACHE_SLOTS, sizeof *s->templates);
+    if (s->sources == NULL || s->templates == NULL) {
+        free(s->sources);
+        free(s->templates);
+        free(s);
+        return NULL;
+    }
+    s->lock_fd = s->wake_fd = -1;
+    s->tail = &s->head;
+    (void) pthread_mutex_init(&s->lock, NULL);
+    (void) pthread_mutex_init(&s->own_lock, NULL);
+    (void) pthread_mutex_init(&s->pool_lock, NULL);
+    (void) pthread_mutex_init(&s->health_lock, NULL);
+    return s;
+}
+
+static int open_beside(lite *s, kith_error *err) {
+    s->lock_fd = open(s->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock_fd < 0) {
+        return ki_fail_sys(err, "%s", s->lock_path);
+    }
+    s->wake_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (s->wake_fd >= 0 && inotify_add_watch(s->wake_fd, s->lock_path, IN_MODIFY) < 0) {
+        (void) close(s->wake_fd);
+        s->wake_fd = -1; /* no watches left on this machine: the caller must ask */
+    }
+    return 0;
+}
+
+static int lite_open(void **ret, const char *place, const char *query, kith_error *err) {
+    lite *s = allocate();
+    if (s == NULL) {
+        return ki_fail(err, KITH_E_MEMORY, "no memory");
+    }
+    bool alone = false;
+    int r = kith_option_presets(options, s, err);
+    r = r < 0 ? r : kith_option_query(options, s, query, err);
+    r = r < 0 ? r : resolve(s, place, err);
+    r = r < 0 ? r : open_beside(s, err);
+    r = r < 0 ? r : refuse_network(s->lock_path, err);
+    r = r < 0 ? r : ki_lite_turn(s->lock_fd, err);
+    if (r == 0) {
+        r = ki_lite_hold(s->lock_fd, &alone, err);
+        r = r < 0 ? r : open_database(s, err);
+        ki_lite_share(s->lock_fd);
+        ki_lite_turn_over(s->lock_fd);
+    }
+    if (r < 0) {
+        lite_close(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+static int lite_begin_run(void *self, kith_error *err) {
+    lite *s = self;
+    ki_epoch e = { 0 };
+    int r = ki_lite_turn(s->lock_fd, err);
+    if (r < 0) {
+        return r;
+    }
+    r = ki_epoch_read(s->epoch_path, &e, err);
+    if (r == 0) {
+        (void) pthread_mutex_lock(&s->own_lock);
+        e.epoch = e.epoch > s->epoch ? e.epoch + 1 : s->epoch + 1;
+        (void) pthread_mutex_unlock(&s->own_lock);
+        r = ki_epoch_write(s->epoch_path, &e, err);
+    }
+    ki_lite_turn_over(s->lock_fd);
+    if (r < 0) {
+        return ki_fail_in(err, r, "begin run");
+    }
+    (void) pthread_mutex_lock(&s->own_lock);
+    s->epoch = e.epoch;
+    s->running = true;
+    for (size_t i = 0; i < LITE_OWN_MAX; i++) {
+        s->own[i].next = s->own[i].end = 0;
+        s->own[i].block++;
+    }
+    (void) pthread_mutex_unlock(&s->own_lock);
+    return 0;
+}
+
+/* ---- has anybody committed? ---- */
+
+static uint64_t lite_version(void *self) {
+    lite *s = self;
+    char events[4096];
+    int64_t version = 0;
+    while (s->wake_fd >= 0 && read(s->wake_fd, events, sizeof events) > 0) {
+    }
+    (void) pthread_mutex_lock(&s->pool_lock);
+    if (!s->watch_open) {
+        s->watch_open = ki_lite_db_open(&s->watch, s->path, 256 << 10, false, NULL) == 0;
+        s->version_base += UINT64_C(1) << 32;
+    }
+    if (s->watch_open) {
+        (void) ki_lite_number(&s->watch, SQL_DATA_VERSION, &version);
+    }
+    uint64_t base = s->version_base;
+    (void) pthread_mutex_unlock(&s->pool_lock);
+    return base + (uint64_t) version;
+}
+
+static int lite_wake_fd(void *self) {
+    const lite *s = self;
+    return s->wake_fd;
+}
+
+static int lite_check(const char *place, const char *query, kith_error *err) {
+    (void) place, (void) query;
+    return ki_fail(err, KITH_E_NOTSUP, "check");
+}
+
+const ki_engine ki_engine_sqlite = {
+    .scheme = "sqlite",
+    .open = lite_open,
+    .close = lite_close,
+    .begin_run = lite_begin_run,
+    .post = ki_lite_post,
+    .admit = ki_lite_admit,
+    .knows = ki_lite_knows,
+    .find = ki_lite_find,
+    .latest = ki_lite_latest,
+    .outbox = ki_lite_outbox,
+    .ways = ki_lite_ways,
+    .save = ki_lite_save,
+    .load = ki_lite_load,
+    .prune = ki_lite_prune,
+    .stats = ki_lite_stats,
+    .check = lite_check,
+    .backup = ki_lite_backup,
+    .version = lite_version,
+    .wake_fd = lite_wake_fd,
+};

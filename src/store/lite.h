@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/lite.h - the parts of the sqlite engine, for each other only.
+ *
+ *   lite.c         open, close, reopen; the engine's table
+ *   lite_db.c      one SQLite handle: settings, schema, statements
+ *   lite_lock.c    processes take turns
+ *   lite_commit.c  posters meet: one of them commits for all who wait
+ *   lite_write.c   what a commit does: post, admit
+ *   lite_source.c  sources, their sequences
+ *   lite_room.c    the bound: expiry, eviction
+ *   lite_find.c    questions
+ *   lite_state.c   small state, stats, check, backup
+ *   damage.c       the log before SQLite sees it; quarantine
+ *   salvage.c      packets out of damaged files
+ */
+#ifndef STORE_LITE_H
+#define STORE_LITE_H
+
+#include "store/engine.h"
+#include "store/epoch.h"
+#include "store/facts.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#define LITE_PATH        1024
+#define LITE_OWN_MAX     8    /* keys that post through one handle */
+#define LITE_IDLE_MAX    8    /* readers kept open */
+#define LITE_CACHE_SLOTS 4096 /* names whose numbers are remembered, a power of 2 */
+#define LITE_PENDING_MAX 64   /* states that wait for the next commit */
+
+/* ---- lite_db.c ---- */
+
+typedef enum lite_sql {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_DATA_VERSION,
+    SQL_META_GET,
+    SQL_META_SET,
+    SQL_LAST,
+    SQL_PKT_ADD,
+    SQL_PKT_AT,
+    SQL_PKT_BY_ID,
+    SQL_PKT_RETRACT,
+    SQL_SRC_GET,
+    SQL_SRC_ADD,
+    SQL_SRC_OWN,
+    SQL_SRC_TOP,
+    SQL_TPL_GET,
+    SQL_TPL_ADD,
+    SQL_CARRIER_GET,
+    SQL_CARRIER_ADD,
+    SQL_CARRIER_NAME,
+    SQL_WAY_ADD,
+    SQL_WAYS,
+    SQL_GONE_GET,
+    SQL_GONE_ADD,
+    SQL_PROOF_ADD,
+    SQL_STATE_GET,
+    SQL_STATE_SET,
+    SQL_STATE_DELETE,
+    SQL_PAGES,
+    SQL_FREE_PAGES,
+    SQL_EXPIRED,
+    SQL_EVICTABLE,
+    SQL_PKT_DELETE,
+    SQL_WAY_DELETE,
+    SQL_GONE_PRUNE,
+    SQL_PROOF_PRUNE,
+    SQL_SRC_PRUNE,
+    SQL_SCAN_UP,
+    SQL_SCAN_DOWN,
+    SQL_SUBJECT_UP,
+    SQL_SUBJECT_DOWN,
+    SQL_RANGE,
+    SQL_NEXT_SUBJECT,
+    SQL_SUBJECT_IDS,
+    SQL_SUBJECT_SLOTS,
+    SQL_OUT_OWN,
+    SQL_OUT_RELAY,
+    SQL_COUNTS,
+    SQL_COUNT_OWN,
+    SQL_COUNT_GONE,
+    SQL_FIRST,
+    SQL_SUBJECTS,
+    SQL_TOP_EPOCH,
+    SQL_MIN_EXP,
+    SQL_KNOWS,
+    SQL_ID_PREFIX,
+    SQL_READ_BEGIN,
+    SQL_MAX,
+} lite_sql;
+
+typedef struct lite_db {
+    sqlite3 *sql;
+    sqlite3_stmt *st[SQL_MAX];
+    struct lite_db *next; /* in the pool */
+    uint64_t era;
+} lite_db;
+
+enum {
+    META_FLOOR = 1, /* arrivals up to here have been used */
+    META_GENERATION = 2,
+};
+
+int ki_lite_db_open(
+    lite_db *db, const char *path, int64_t cache_bytes, bool create, kith_error *err);
+void ki_lite_db_close(lite_db *db);
+/* Prepared once, reset and ready to bind. NULL: out of memory or damage. */
+sqlite3_stmt *ki_lite_sql(lite_db *db, lite_sql which);
+/* Runs a statement that gives no rows, or one number. An SQLite code. */
+int ki_lite_do(lite_db *db, lite_sql which);
+int ki_lite_number(lite_db *db, lite_sql which, int64_t *ret);
+/* An SQLite code as one of ours, with its words. */
+int ki_lite_fail(lite_db *db, int rc, const char *what, kith_error *err);
+int ki_lite_code(int rc);
+
+/* ---- lite_lock.c ---- */
+
+/* Waits its turn among all processes, at most about five seconds; KITH_E_BUSY. */
+int ki_lite_turn(int fd, kith_error *err);
+void ki_lite_turn_over(int fd);
+/* While open, each process holds the file; alone: nobody else does. */
+int ki_lite_hold(int fd, bool *ret_alone, kith_error *err);
+void ki_lite_share(int fd);
+
+/* ---- names to numbers, remembered while nobody else commits ---- */
+
+typedef struct lite_name {
+    int64_t number; /* 0: empty */
+    bool own;
+    uint8_t bytes[32];
+} lite_name;
+
+/* A key that posts here. next..end are reserved in the database and unused. */
+typedef struct lite_own {
+    bool used;
+    uint8_t key[KITH_KEY_SIZE];
+    int64_t src;
+    uint64_t epoch, next, end;
+    uint64_t stored_epoch, stored_next; /* the row as committed */
+    uint64_t row_epoch, row_next;       /* the row inside this transaction */
+    bool dirty;
+    uint64_t new_start, new_end; /* reserved in this transaction */
+    uint64_t block;              /* changes when what was reserved is void */
+} lite_own;
+
+typedef struct lite_pending {
+    struct lite_pending *next;
+    size_t length;
+    char name[KITH_STATE_NAME_MAX + 1];
+    uint8_t bytes[]; /* length */
+} lite_pending;
+
+/* ---- the engine ---- */
+
+typedef struct lite_job lite_job;
+
+typedef struct lite {
+    char path[LITE_PATH], lock_path[LITE_PATH], epoch_path[LITE_PATH];
+    struct {
+        int64_t max_bytes, cache;
+    } options;
+    int lock_fd, wake_fd;
+
+    /* Guards the queue and who leads. */
+    pthread_mutex_t lock;
+    lite_job *head, **tail;
+    bool leading;
+    size_t waiting;
+
+    /* The leader's alone. */
+    lite_db writer;
+    bool writer_open;
+    uint64_t device, inode, generation;
+    int64_t data_version;
+    lite_name *sources, *templates;
+    uint64_t last_arrival;
+    int log_frames, log_frames_tried;
+    int64_t room_left; /* bytes, by a cautious guess; < 0: measure */
+    bool must_reopen;  /* a failed write or sync: this handle is finished */
+
+    /* Guards own and pending. Short; may be taken by the leader. */
+    pthread_mutex_t own_lock;
+    lite_own own[LITE_OWN_MAX];
+    bool running;
+    uint64_t epoch;
+    lite_pending *pending, *flushing; /* flushing: in the leader's transaction */
+    size_t pending_count;
+
+    /* Guards the readers. */
+    pthread_mutex_t pool_lock;
+    lite_db *idle;
+    size_t idle_count;
+    lite_db watch;
+    bool watch_open;
+    uint64_t version_base;
+
+    _Atomic uint64_t evicted, refused_full, duplicates, equivocations, commits, shared;
+    _Atomic uint64_t era;  /* readers of an older one are closed, not kept */
+    _Atomic uint64_t file; /* the inode that is open */
+    _Atomic bool damaged;  /* found by a reader: the next leader looks after it */
+
+    /* Guards what stats say of health. */
+    pthread_mutex_t health_lock;
+    bool quarantined, degraded;
+    char why[160], quarantine[LITE_PATH];
+
+    pthread_t salvager;
+    bool salvager_started;
+    _Atomic bool salvaging, closing;
+    _Atomic uint64_t salvaged;
+} lite;
+
+/* ---- lite_commit.c ---- */
+
+/* One call's share of a commit. run is called by the leader inside a transaction,
+ * perhaps again in another one, and says an SQLite code or one of ours (< 0,
+ * which ends this job alone and must have changed nothing). */
+struct lite_job {
+    int (*run)(lite *s, lite_job *job);
+    void *arg;
+    const kith_key *key;
+    size_t count; /* rows it will add: for the bound */
+    int64_t now_us;
+    uint64_t block; /* posts that are sealed already: of this block; else 0 */
+    uint64_t epoch;
+    int failed; /* of run, < 0 */
+    int result;
+    bool done, ridden;
+    kith_error err;
+    pthread_cond_t turn;
+    lite_job *next;
+};
+int ki_lite_commit(lite *s, lite_job *job, kith_error *err);
+
+/* ---- lite_source.c ---- */
+
+int ki_lite_source(lite *s, const uint8_t key[32], int64_t *ret, bool *ret_own);
+int ki_lite_template(lite *s, const uint8_t id[16], int64_t *ret);
+int ki_lite_carrier(lite *s, const char *way, int64_t *ret);
+void ki_lite_forget(lite *s); /* after a rollback, or somebody else's commit */
+/* Sequences without a transaction, from what is reserved. false: there are none. */
+bool ki_lite_take(lite *s, const uint8_t key[32], size_t count, uint64_t *ret_epoch,
+    uint64_t *ret_seq, uint64_t *ret_block);
+/* Inside a transaction: the row of a key that posts; it is made if need be. */
+int ki_lite_own(lite *s, const uint8_t key[32], lite_own **ret);
+uint64_t ki_lite_own_fresh(lite *s, lite_own *own, size_t count);
+/* A packet of our own key that we did not know: from another life. */
+int ki_lite_own_seen(lite *s, const ki_facts *facts);
+/* Our numbers are known to somebody: go to an epoch beyond. */
+void ki_lite_own_leap(lite *s, lite_own *own, uint64_t beyond_epoch);
+/* Before and after COMMIT: reserve ahead, then believe it. */
+int ki_lite_reserve(lite *s);
+void ki_lite_reserved(lite *s, bool committed);
+
+/* ---- lite_write.c ---- */
+
+int ki_lite_post(void *self, const kith_key *key, kith_post *posts, size_t count,
+    kith_time now, kith_error *err);
+int ki_lite_admit(
+    void *self, kith_arrival *arrivals, size_t count, kith_time now, kith_error *err);
+
+/* ---- lite_room.c ---- */
+
+/* Inside a transaction: makes room for count rows. KITH_E_SPACE, or SQLite's. */
+int ki_lite_room(lite *s, size_t count, int64_t now_us);
+int ki_lite_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *err);
+
+/* ---- lite_find.c, lite_state.c ---- */
+
+int ki_lite_reader(lite *s, lite_db **ret, kith_error *err);
+void ki_lite_reader_back(lite *s, lite_db *db, int rc);
+int ki_lite_knows(void *self, const kith_content *content, const uint8_t id[KITH_ID_SIZE]);
+int ki_lite_find(
+    void *self, const kith_query *query, kith_each each, void *ctx, kith_error *err);
+int ki_lite_latest(void *self, const char *pattern, int64_t now_us, kith_each each,
+    void *ctx, kith_error *err);
+int ki_lite_outbox(
+    void *self, const ki_outbox *what, kith_each each, void *ctx, kith_error *err);
+int ki_lite_ways(void *self, uint64_t arrival, int (*each)(void *ctx, const char *way),
+    void *ctx, kith_error *err);
+int ki_lite_ride(lite *s, kith_error *err); /* commits what waits, if anything */
+int ki_lite_save(void *self, const ki_saved *what, kith_error *err);
+int ki_lite_load(void *self, const char *name, void *ret, size_t size, size_t *ret_length);
+int ki_lite_flush_pending(lite *s);
+void ki_lite_pending_done(lite *s, bool committed);
+int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err);
+int ki_lite_backup(void *self, const char *path, kith_error *err);
+
+/* ---- lite.c ---- */
+
+/* Leader only: closes everything, looks for damage, opens again. */
+int ki_lite_reopen(lite *s, kith_error *err);
+void ki_lite_health(lite *s, bool degraded, const char *why);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes take turns. SQLite's own wait is unfair: of four writers one gets
+ * nearly everything. Here are two locks on bytes of a file beside the database:
+ * who wants to write takes the queue, then the desk, then leaves the queue. Who
+ * leaves the desk finds the next one holding the queue, and cannot overtake.
+ * The kernel frees both when a process dies. */
+#include "store/lite.h"
+
+#include "base/check.h"
+#include "base/fail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <time.h>
+
+enum {
+    BYTE_HOLD = 0,
+    BYTE_QUEUE = 1,
+    BYTE_DESK = 2,
+    FIRST_US = 100, /* between two tries, doubled up to the longest */
+    LONGEST_US = 5000,
+    PATIENCE_US = 5000000,
+};
+
+static int lock_byte(int fd, short type, off_t at) {
+    struct flock lock = {
+        .l_type = type,
+        .l_whence = SEEK_SET,
+        .l_start = at,
+        .l_len = 1,
+    };
+    int r;
+    do {
+        r = fcntl(fd, F_OFD_SETLK, &lock);
+    } while (r < 0 && errno == EINTR);
+    return r;
+}
+
+/* Tries until it has the byte or has waited *left_us in all. */
+static int wait_byte(int fd, short type, off_t at, long *left_us) {
+    long pause = FIRST_US;
+    while (lock_byte(fd, type, at) < 0) {
+        if (errno != EAGAIN && errno != EACCES) {
+            return KITH_E_SYSTEM;
+        }
+        if (*left_us <= 0) {
+            return KITH_E_BUSY;
+        }
+        struct timespec t = { .tv_nsec = pause * 1000 };
+        (void) ppoll(NULL, 0, &t, NULL);
+        *left_us -= pause;
+        pause = pause * 2 < LONGEST_US ? pause * 2 : LONGEST_US;
+    }
+    return 0;
+}
+
+int ki_lite_turn(int fd, kith_error *err) {
+    long left_us = PATIENCE_US;
+    int r = wait_byte(fd, F_WRLCK, BYTE_QUEUE, &left_us);
+    if (r == 0) {
+        r = wait_byte(fd, F_WRLCK, BYTE_DESK, &left_us);
+        (void) lock_byte(fd, F_UNLCK, BYTE_QUEUE);
+    }
+    if (r == KITH_E_BUSY) {
+        return ki_fail(err, r, "another process has held the store for five seconds");
+    }
+    return r < 0 ? ki_fail_sys(err, "lock") : 0;
+}
+
+void ki_lite_turn_over(int fd) {
+    (void) lock_byte(fd, F_UNLCK, BYTE_DESK);
+}
+
+int ki_lite_hold(int fd, bool *ret_alone, kith_error *err) {
+    *ret_alone = lock_byte(fd, F_WRLCK, BYTE_HOLD) == 0;
+    if (!*ret_alone && lock_byte(fd, F_RDLCK, BYTE_HOLD) < 0) {
+        return ki_fail_sys(err, "lock");
+    }
+    return 0;
+}
+
+void ki_lite_share(int fd) {
+    (void) lock_byte(fd, F_RDLCK, BYTE_HOLD);
+}

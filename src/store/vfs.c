@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/vfs.h"
+
+#include "base/hash.h"
+#include "base/wire.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <string.h>
+
+enum {
+    AT_NUMBER = PAGE_SIZE - 8,
+    AT_CRC = PAGE_SIZE - 4,
+};
+
+typedef struct file {
+    sqlite3_file base;
+    bool database, log;
+    sqlite3_file *inner; /* right behind this struct */
+} file;
+
+bool ki_page_whole(const uint8_t page[PAGE_SIZE], uint32_t number) {
+    static const uint8_t zeros[64];
+    if (wire_get32(page + AT_CRC) == ki_crc32c(0, page, AT_CRC)) {
+        return wire_get32(page + AT_NUMBER) == number;
+    }
+    for (size_t i = 0; i < PAGE_SIZE; i += sizeof zeros) {
+        if (memcmp(page + i, zeros, sizeof zeros) != 0) return false;
+    }
+    return true;
+}
+
+static uint32_t word(bool big_endian, const uint8_t *p) {
+    uint32_t v = wire_get32(p);
+    return big_endian ? v : __builtin_bswap32(v);
+}
+
+void ki_wal_sum(bool big_endian, const uint8_t *bytes, size_t size, uint32_t sum[2]) {
+    uint32_t a = sum[0], b = sum[1];
+    for (size_t i = 0; i + 8 <= size; i += 8) {
+        a += word(big_endian, bytes + i) + b;
+        b += word(big_endian, bytes + i + 4) + a;
+    }
+    sum[0] = a;
+    sum[1] = b;
+}
+
+void ki_wal_frame_sum(bool big_endian, const uint8_t header[24],
+    const uint8_t page[PAGE_SIZE], uint32_t sum[2]) {
+    ki_wal_sum(big_endian, header, 8, sum);
+    ki_wal_sum(big_endian, page, PAGE_SIZE, sum);
+}
+
+/* The log's header and frames end with the sum of everything before. */
+static int check_frame(file *f, const uint8_t *page, sqlite3_int64 page_at) {
+    uint8_t first[WAL_HEADER], header[24], before[8];
+    sqlite3_int64 at = page_at - 24;
+    sqlite3_int64 last = at == WAL_HEADER ? 24 : at - WAL_FRAME + 16;
+    sqlite3_file *in = f->inner;
+    int rc = in->pMethods->xRead(in, first, sizeof first, 0);
+    rc = rc != SQLITE_OK ? rc : in->pMethods->xRead(in, header, sizeof header, at);
+    rc = rc != SQLITE_OK ? rc : in->pMethods->xRead(in, before, sizeof before, last);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    uint32_t sum[2] = { wire_get32(before), wire_get32(before + 4) };
+    ki_wal_frame_sum((first[3] & 1) != 0, header, page, sum);
+    bool whole = sum[0] == wire_get32(header + 16) && sum[1] == wire_get32(header + 20);
+    return whole ? SQLITE_OK : SQLITE_IOERR_DATA;
+}
+
+static int file_read(sqlite3_file *self, void *ret, int size, sqlite3_int64 at) {
+    file *f = (file *) self;
+    int rc = f->inner->pMethods->xRead(f->inner, ret, size, at);
+    if (rc != SQLITE_OK || size != PAGE_SIZE) {
+        return rc;
+    }
+    if (f->log && at > WAL_HEADER && (at - WAL_HEADER - 24) % WAL_FRAME == 0) {
+        return check_frame(f, ret, at);
+    }
+    if (f->database && at % PAGE_SIZE == 0 &&
+        !ki_page_whole(ret, (uint32_t) (at / PAGE_SIZE + 1))) {
+        return SQLITE_IOERR_DATA;
+    }
+    return SQLITE_OK;
+}
+
+static int file_write(sqlite3_file *self, const void *bytes, int size, sqlite3_int64 at) {
+    file *f = (file *) self;
+    if (!f->database || size != PAGE_SIZE || at % PAGE_SIZE != 0) {
+        return f->inner->pMethods->xWrite(f->inner, bytes, size, at);
+    }
+    uint8_t page[PAGE_SIZE];
+    memcpy(page, bytes, AT_NUMBER);
+    wire_put32(page + AT_NUMBER, (uint32_t) (at / PAGE_SIZE + 1));
+    wire_put32(page + AT_CRC, ki_crc32c(0, page, AT_CRC));
+    return f->inner->pMethods->xWrite(f->inner, page, size, at);
+}
+
+/* Everything else is the system's own. */
+#define INNER(self) (((file *) (self))->inner)
+
+static int file_close(sqlite3_file *self) {
+    return INNER(self)->pMethods->xClose(INNER(self));
+}
+static int file_truncate(sqlite3_file *self, sqlite3_int64 size) {
+    return INNER(self)->pMethods->xTruncate(INNER(self), size);
+}
+static int file_sync(sqlite3_file *self, int flags) {
+    return INNER(self)->pMethods->xSync(INNER(self), flags);
+}
+static int file_size(sqlite3_file *self, sqlite3_int64 *ret) {
+    return INNER(self)->pMethods->xFileSize(INNER(self), ret);
+}
+static int file_lock(sqlite3_file *self, int level) {
+    return INNER(self)->pMethods->xLock(INNER(self), level);
+}
+static int file_unlock(sqlite3_file *self, int level) {
+    return INNER(self)->pMethods->xUnlock(INNER(self), level);
+}
+static int file_reserved(sqlite3_file *self, int *ret) {
+    return INNER(self)->pMethods->xCheckReservedLock(INNER(self), ret);
+}
+static int file_control(sqlite3_file *self, int op, void *arg) {
+    return INNER(self)->pMethods->xFileControl(INNER(self), op, arg);
+}
+static int file_sector(sqlite3_file *self) {
+    return INNER(self)->pMethods->xSectorSize(INNER(self));
+}
+static int file_traits(sqlite3_file *self) {
+    return INNER(self)->pMethods->xDeviceCharacteristics(INNER(self));
+}
+static int file_shm_map(
+    sqlite3_file *self, int page, int size, int extend, void volatile **ret) {
+    return INNER(self)->pMethods->xShmMap(INNER(self), page, size, extend, ret);
+}
+static int file_shm_lock(sqlite3_file *self, int offset, int n, int flags) {
+    return INNER(self)->pMethods->xShmLock(INNER(self), offset, n, flags);
+}
+static void file_shm_barrier(sqlite3_file *self) {
+    INNER(self)->pMethods->xShmBarrier(INNER(self));
+}
+static int file_shm_unmap(sqlite3_file *self, int remove) {
+    return INNER(self)->pMethods->xShmUnmap(INNER(self), remove);
+}
+
+/* Version 2: without mapped reads, which would go past us. */
+static const sqlite3_io_methods methods = {
+    .iVersion = 2,
+    .xClose = file_close,
+    .xRead = file_read,
+    .xWrite = file_write,
+    .xTruncate = file_truncate,
+    .xSync = file_sync,
+    .xFileSize = file_size,
+    .xLock = file_lock,
+    .xUnlock = file_unlock,
+    .xCheckReservedLock = file_reserved,
+    .xFileControl = file_control,
+    .xSectorSize = file_sector,
+    .xDeviceCharacteristics = file_traits,
+    .xShmMap = file_shm_map,
+    .xShmLock = file_shm_lock,
+    .xShmBarrier = file_shm_barrier,
+    .xShmUnmap = file_shm_unmap,
+};
+
+static int vfs_open(
+    sqlite3_vfs *vfs, const char *name, sqlite3_file *ret, int flags, int *ret_flags) {
+    sqlite3_vfs *inner = vfs->pAppData;
+    file *f = (file *) ret;
+    *f = (file){
+        .database = (flags & SQLITE_OPEN_MAIN_DB) != 0,
+        .log = (flags & SQLITE_OPEN_WAL) != 0,
+        .inner = (sqlite3_file *) (f + 1),
+    };
+    int rc = inner->xOpen(inner, name, f->inner, flags, ret_flags);
+    f->base.pMethods = rc == SQLITE_OK ? &methods : NULL;
+    return rc;
+}
+
+/* SQLite keeps the address, so it must live for ever: the room's one global. */
+static sqlite3_vfs vfs;
+static int vfs_result;
+static pthread_once_t vfs_once = PTHREAD_ONCE_INIT;
+
+static void vfs_register(void) {
+    vfs_result = sqlite3_initialize();
+    sqlite3_vfs *inner = sqlite3_vfs_find(NULL);
+    if (vfs_result != SQLITE_OK || inner == NULL) {
+        vfs_result = vfs_result != SQLITE_OK ? vfs_result : SQLITE_ERROR;
+        return;
+    }
+    vfs = *inner;
+    vfs.pNext = NULL;
+    vfs.zName = VFS_NAME;
+    vfs.pAppData = inner;
+    vfs.szOsFile = (int) sizeof(file) + inner->szOsFile;
+    vfs.xOpen = vfs_open;
+    vfs_result = sqlite3_vfs_register(&vfs, 0);
+}
+
+int ki_vfs_register(void) {
+    (void) pthread_once(&vfs_once, vfs_register);
+    return vfs_result;
+}
