@@ -85,7 +85,7 @@ static int refuse_network(const char *path, kith_error *err) {
 void ki_lite_health(lite *s, bool degraded, const char *why) {
     (void) pthread_mutex_lock(&s->health_lock);
     s->degraded = degraded;
-    (void) snprintf(s->why, sizeof s->why, "%s", why);
+    (void) snprintf(s->why, sizeof s->why, "%.159s", why);
     (void) pthread_mutex_unlock(&s->health_lock);
 }
 

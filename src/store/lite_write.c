@@ -122,15 +122,15 @@ static int add_post(lite *s, kith_post *p, lite_own *own, const lite_job *job) {
     ki_facts facts;
     int r = ki_facts_of(&p->packet, p->id, &facts);
     CHECK(r == 0); /* we sealed it a moment ago */
-    row row = {
+    row own_row = {
         .packet = &p->packet,
         .facts = &facts,
         .src = own->src,
         .at = job->now_us,
         .own = true,
     };
-    int rc = add(s, &row);
-    if (rc == SQLITE_OK && row.known) {
+    int rc = add(s, &own_row);
+    if (rc == SQLITE_OK && own_row.known) {
         /* A number that somebody knows already: a store was lost or put back. */
         (void) pthread_mutex_lock(&s->own_lock);
         ki_lite_own_leap(s, own, own->row_epoch);
@@ -139,9 +139,9 @@ static int add_post(lite *s, kith_post *p, lite_own *own, const lite_job *job) {
         seal(p, job->key, own->row_epoch, seq);
         r = ki_facts_of(&p->packet, p->id, &facts);
         CHECK(r == 0);
-        rc = add(s, &row);
+        rc = add(s, &own_row);
     }
-    p->arrival = row.arrival;
+    p->arrival = own_row.arrival;
     return rc;
 }
 

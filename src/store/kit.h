@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/kit.h - what the tests of this room share: folders, keys, packets. */
+#ifndef STORE_KIT_H
+#define STORE_KIT_H
+
+#include <kith/store.h>
+
+#include "test.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define KIT_NOW INT64_C(1800000000000000) /* some day in 2027 */
+
+static char kit_folder[64];
+
+/* A fresh folder for each case; the old one is emptied. */
+static inline void kit_clean(void) {
+    if (kit_folder[0] == '\0') {
+        (void) snprintf(kit_folder, sizeof kit_folder, "/tmp/kith-store-XXXXXX");
+        if (mkdtemp(kit_folder) == NULL) exit(99);
+    }
+    DIR *dir = opendir(kit_folder);
+    for (struct dirent *e = dir == NULL ? NULL : readdir(dir); e != NULL;
+         e = readdir(dir)) {
+        char path[400];
+        (void) snprintf(path, sizeof path, "%s/%s", kit_folder, e->d_name);
+        (void) unlink(path);
+    }
+    if (dir != NULL) (void) closedir(dir);
+}
+
+static inline void kit_done(void) {
+    kit_clean();
+    (void) rmdir(kit_folder);
+}
+
+static inline const char *kit_path(const char *name) {
+    static char path[128];
+    (void) snprintf(path, sizeof path, "%s/%s", kit_folder, name);
+    return path;
+}
+
+static inline kith_key *kit_key(uint8_t n) {
+    kith_key *key = NULL;
+    uint8_t seed[32] = { 7, n };
+    return kith_key_from_seed(&key, seed, NULL) == 0 ? key : NULL;
+}
+
+static inline kith_time kit_at(int64_t us) {
+    return (kith_time){ .mono_ns = (uint64_t) us * 1000, .wall_us = us };
+}
+
+static inline kith_content kit_leaf(const char *subject, double effect) {
+    kith_content c = {
+        .type = KITH_LEAF,
+        .has = KITH_HAS_EFFECT | KITH_HAS_COVARIANCE,
+        .epoch = 1,
+        .t_end_us = KIT_NOW,
+        .ttl_s = 3600,
+        .measure = KITH_MEAN_DIFFERENCE,
+        .components = 1,
+        .n = 12,
+        .effect = { effect },
+        .covariance = { 0.25 },
+    };
+    (void) snprintf(c.address.subject, sizeof c.address.subject, "%s", subject);
+    return c;
+}
+
+/* One packet of a key at a place of its own, as a carrier would bring it. */
+static inline kith_packet kit_packet(
+    const kith_key *key, const char *subject, uint64_t epoch, uint64_t seq, double effect) {
+    kith_packet p = { 0 };
+    kith_content c = kit_leaf(subject, effect);
+    c.epoch = epoch;
+    c.seq = seq;
+    if (kith_packet_seal(&c, key, &p) != 0) p.length = 0;
+    return p;
+}
+
+static inline int kit_admit(kith_store *s, const kith_packet *p, const char *way) {
+    kith_arrival a = { .packet = *p, .way = way };
+    int r = kith_store_admit(s, &a, 1, kit_at(KIT_NOW), NULL);
+    return r < 0 ? r : a.result;
+}
+
+static inline int kit_post(kith_store *s, const kith_key *key, const char *subject,
+    double effect, kith_post *ret) {
+    kith_post p = { .content = kit_leaf(subject, effect) };
+    int r = kith_store_post(s, key, &p, 1, kit_at(KIT_NOW), NULL);
+    if (ret != NULL) *ret = p;
+    return r < 0 ? r : p.result;
+}
+
+typedef struct kit_list {
+    size_t count;
+    uint64_t arrivals[256];
+    double effects[256];
+    char subjects[256][32];
+    kith_record last;
+} kit_list;
+
+static inline int kit_collect(void *ctx, const kith_record *record) {
+    kit_list *l = ctx;
+    kith_content c;
+    if (kith_packet_decode(record->packet.bytes, record->packet.length, &c) != 0) {
+        return KITH_STOP;
+    }
+    size_t i = l->count < 255 ? l->count : 255;
+    l->arrivals[i] = record->arrival;
+    l->effects[i] = c.effect[0];
+    (void) snprintf(l->subjects[i], sizeof l->subjects[i], "%.31s", c.address.subject);
+    l->last = *record;
+    l->count++;
+    return 0;
+}
+
+static inline kit_list kit_find(kith_store *s, const kith_query *q) {
+    kit_list l = { 0 };
+    kith_query query = *q;
+    query.now_us = query.now_us == 0 ? KIT_NOW : query.now_us;
+    if (kith_store_find(s, &query, kit_collect, &l, NULL) != 0) l.count = SIZE_MAX;
+    return l;
+}
+
+#endif
