@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/flags.h"
+
+/* clang-format off: a table is read by columns. */
+#define OF(type, field) offsetof(type, field)
+#define ROW(t, n, kind, f, lo, hi, pre, h)                                                 \
+    {                                                                                      \
+        .name = n, .type = KITH_OPTION_##kind, .offset = OF(t, f), .min = lo, .max = hi,   \
+        .preset = pre, .help = h                                                           \
+    }
+#define ONE(t, n, f, pre, w, h)                                                            \
+    {                                                                                      \
+        .name = n, .type = KITH_OPTION_ONE, .offset = OF(t, f), .preset = pre, .words = w, \
+        .help = h                                                                          \
+    }
+#define YES(t, n, f, h)                                                                    \
+    { .name = n, .type = KITH_OPTION_BOOL, .offset = OF(t, f), .preset = "no", .help = h }
+#define HOUR INT64_C(3600000000000)
+#define DAY  (24 * HOUR)
+#define BIG  INT64_C(1000000000000000000)
+#define U32  INT64_C(4294967295)
+
+const kith_option common_rows[] = {
+    YES(common_flags, "json", json, "one JSON object a line, each with v and kind"),
+    ROW(common_flags, "format", TEXT, format, 0, 1023, "",
+        "print each record so: '{subject} {effect:+.3f}'"),
+    YES(common_flags, "z", zero, "end each record with NUL instead of a newline"),
+    ONE(common_flags, "color", color, "auto", "auto|always|never",
+        "auto: a terminal, NO_COLOR and FORCE_COLOR decide"),
+    YES(common_flags, "ascii", ascii, "no characters beyond ASCII"),
+    ROW(common_flags, "store", TEXT, store, 0, PATH_TEXT_MAX, "",
+        "the store: a path, sqlite:PATH or memory:"),
+    ROW(common_flags, "key", TEXT, key, 0, PATH_TEXT_MAX, "",
+        "the file of this node's key"),
+    ROW(common_flags, "config", TEXT, config, 0, PATH_TEXT_MAX, "",
+        "read this configuration file and no other"),
+    YES(common_flags, "project", project, "also read ./kith.conf"),
+    YES(common_flags, "help", help, "say what this command does"),
+    { .name = NULL },
+};
+
+#define EVIDENCE_ROWS                                                                      \
+    ROW(post_flags, "effect", REAL, effect, -BIG, BIG, "0", "the effect that was seen"),   \
+        ROW(post_flags, "se", REAL, se, 0, BIG, "0", "its standard error"),                \
+        ROW(post_flags, "n", INT, n, 1, U32, "1", "the number of observations behind it"), \
+        ROW(post_flags, "hits", INT, hits, 0, U32, "0", "successes"),                      \
+        ROW(post_flags, "tries", INT, tries, 1, U32, "1", "of so many trials"),            \
+        ROW(post_flags, "confidence", REAL, confidence, 0, 1, "0",                         \
+            "where no standard error is known: how sure, 0 to 1"),                         \
+        ROW(post_flags, "near", TEXT, near, 0, 1023, "",                                   \
+            "the context: up to 16 numbers from 0 to 1, by commas"),                       \
+        ROW(post_flags, "conclusion", INT, conclusion, 1, 65535, "1",                      \
+            "a code whose meaning the subject's users agreed on"),                         \
+        ROW(post_flags, "text", TEXT, text, 0, KITH_TEXT_MAX, "",                          \
+            "a few words for people; never raw data"),                                     \
+        ROW(post_flags, "ttl", TIME, ttl_ns, INT64_C(1000000000), 3652 * DAY, "7d",        \
+            "how long it counts, from the time of the data"),                              \
+        ROW(post_flags, "unit", INT, unit, -9, 9, "0",                                     \
+            "effects are counted in units of 10^U; the same for all on a subject"),        \
+        ONE(post_flags, "measure", measure, "mean-difference",                             \
+            "auto|mean|mean-difference|log-risk-ratio|log-odds-ratio|risk-difference|"     \
+            "fisher-z|logit|log-mean-ratio",                                               \
+            "what kind of number the effect is; equal kinds are pooled"),                  \
+        ROW(post_flags, "at", TEXT, at, 0, 39, "",                                         \
+            "the time of the data, RFC 3339; preset now"),                                 \
+        ROW(post_flags, "span", TIME, span_ns, 0, 3652 * DAY, "0s",                        \
+            "the data lie in so long a time before --at")
+
+const kith_option post_rows[] = {
+    EVIDENCE_ROWS,
+    ROW(post_flags, "samples", TEXT, samples, 0, PATH_TEXT_MAX, "",
+        "numbers in a file, or - for stdin; reduced here, never stored"),
+    YES(post_flags, "dry-run", dry_run, "show bytes and size, post nothing"),
+    ONE(post_flags, "wait", wait, "none", "none|process|os|disk|replicated",
+        "wait until a carrier of this level has it"),
+    ROW(post_flags, "W", TIME, wait_ns, 0, DAY, "30s", "how long --wait waits"),
+    ROW(post_flags, "carrier", TEXT, carrier, 0, KITH_URL_MAX, "",
+        "use this carrier and none of the configured"),
+    { .name = NULL },
+};
+
+const kith_option encode_rows[] = { EVIDENCE_ROWS, { .name = NULL } };
+
+#define SHOW_ROWS                                                                          \
+    YES(look_flags, "own", own, "only this node's packets"),                               \
+        YES(look_flags, "foreign", foreign, "only packets of others")
+
+const kith_option get_rows[] = {
+    ROW(look_flags, "last", INT, last, 0, U32, "50", "so many at most; 0 is all"),
+    ROW(look_flags, "since", TEXT, since, 0, 39, "",
+        "came after this: a time, or 1h for an hour ago"),
+    SHOW_ROWS,
+    YES(look_flags, "expired", expired, "also those whose time is over"),
+    YES(look_flags, "retracted", retracted, "also those that were taken back"),
+    YES(look_flags, "reverse", reverse, "oldest first"),
+    { .name = NULL },
+};
+
+const kith_option follow_rows[] = {
+    ROW(look_flags, "since", TEXT, since, 0, 39, "",
+        "begin here: a time, 1h for an hour ago, or start"),
+    ROW(look_flags, "limit", INT, limit, 0, U32, "0", "end after so many; 0 is never"),
+    ROW(look_flags, "for", TIME, for_ns, 0, 3652 * DAY, "0s",
+        "end after so long; 0 is never"),
+    ROW(look_flags, "carrier", TEXT, carrier, 0, KITH_URL_MAX, "",
+        "use this carrier and none of the configured"),
+    SHOW_ROWS,
+    { .name = NULL },
+};
+
+#define ASK_ROWS                                                                           \
+    ROW(ask_flags, "quorum", INT, quorum, 0, 4096, "0",                                    \
+        "sources needed; 0 is the preset, 3"),                                             \
+        ONE(ask_flags, "method", method, "pm", "pm|fe|dl|reml",                            \
+            "how sites are allowed to differ: Paule-Mandel, not at all, "                  \
+            "DerSimonian-Laird, REML"),                                                    \
+        ONE(ask_flags, "ci", ci, "mhk", "mhk|hk|wald",                                     \
+            "the interval: modified Hartung-Knapp, Hartung-Knapp, normal"),                \
+        YES(ask_flags, "plain", plain, "everybody counts as claimed: no caps, no flags"),  \
+        YES(ask_flags, "own-only", own_only, "only what this node found itself"),          \
+        ROW(ask_flags, "as-of", TEXT, as_of, 0, 39, "",                                    \
+            "as it was at a time, or 1h for an hour ago"),                                 \
+        ROW(ask_flags, "unit", INT, unit_u, -9, 10, "10",                                  \
+            "only evidence in units of 10^U; 10: what most sources use")
+
+const kith_option ask_rows[] = { ASK_ROWS, { .name = NULL } };
+const kith_option why_rows[] = { ASK_ROWS, { .name = NULL } };
+
+const kith_option sync_rows[] = {
+    ROW(sync_flags, "W", TIME, wait_ns, 0, DAY, "60s", "give up after so long"),
+    ROW(sync_flags, "only", TEXT, only, 0, KITH_SUBJECT_MAX, ">",
+        "fetch only what matches this pattern"),
+    { .name = NULL },
+};
+
+const kith_option run_rows[] = {
+    ROW(run_flags, "carrier", TEXT, carrier, 0, KITH_URL_MAX, "",
+        "use this carrier and none of the configured"),
+    ROW(run_flags, "subject", TEXT, subject, 0, KITH_SUBJECT_MAX, "",
+        "read a signal from stdin and post it here"),
+    ONE(run_flags, "kind", kind, "mean", "mean|baseline|trials|outcome",
+        "what the lines of stdin are"),
+    ROW(run_flags, "count", INT, count, 0, U32, "100",
+        "observations in a window; 0: only time ends it"),
+    ROW(run_flags, "window", TIME, window_ns, 0, 365 * DAY, "0s",
+        "a window's time; 0: only the count ends it"),
+    ROW(run_flags, "ttl", TIME, ttl_ns, INT64_C(1000000000), 3652 * DAY, "7d",
+        "how long a packet counts"),
+    ROW(run_flags, "unit", INT, unit, -9, 9, "0", "effects are counted in units of 10^U"),
+    ONE(run_flags, "action", action, "none", "none|print|json|run",
+        "what to do with a changed answer"),
+    ROW(run_flags, "command", TEXT, command, 0, 1023, "",
+        "the program of --action run, with arguments; no shell"),
+    YES(run_flags, "relay", relay, "carry on what came by another carrier"),
+    ROW(run_flags, "for", TIME, for_ns, 0, 3652 * DAY, "0s",
+        "end after so long; 0 is never"),
+    { .name = NULL },
+};
+
+const kith_option export_rows[] = {
+    ROW(file_flags, "o", TEXT, output, 0, PATH_TEXT_MAX, "-", "write here; - is stdout"),
+    { .name = NULL },
+};
+
+const kith_option decode_rows[] = {
+    YES(file_flags, "raw", raw, "the file is one packet's bytes, not lines of hex"),
+    { .name = NULL },
+};
+
+const kith_option addr_rows[] = {
+    ROW(addr_flags, "match", TEXT, match, 0, KITH_SUBJECT_MAX, "",
+        "exit 0 if this pattern takes it, else 1"),
+    ROW(addr_flags, "unit", INT, unit, -9, 9, "0",
+        "of the built-in template with units of 10^U"),
+    { .name = NULL },
+};
+
+const kith_option config_rows[] = {
+    YES(config_flags, "origin", origin, "also where each value comes from"),
+    { .name = NULL },
+};
+
+const kith_option help_rows[] = {
+    YES(help_flags, "a", all,
+        "also commands that come later, and programs kith-NAME on PATH"),
+    YES(help_flags, "markdown", markdown, "the whole reference, as in docs/cli.md"),
+    { .name = NULL },
+};
+
+const kith_option demo_rows[] = {
+    ROW(demo_flags, "seed", INT, seed, 0, U32, "1",
+        "of the hidden truth and everybody's noise"),
+    ROW(demo_flags, "for", TIME, seconds_ns, INT64_C(5000000000), HOUR, "35s",
+        "how long it runs"),
+    ROW(demo_flags, "nodes", INT, nodes, 4, 24, "12", "how many buildings"),
+    ROW(demo_flags, "folder", TEXT, folder, 0, PATH_TEXT_MAX, "",
+        "where to put it; preset: a new one, removed at the end"),
+    YES(demo_flags, "keep", keep, "do not remove the folder"),
+    { .name = NULL },
+};
+
+const kith_option conform_rows[] = {
+    YES(conform_flags, "long", slow, "the slow cases in full"),
+    ROW(conform_flags, "only", TEXT, only, 0, 63, "", "only checks whose name begins so"),
+    ROW(conform_flags, "seed", INT, seed, 0, U32, "1", "of everything drawn by lot"),
+    { .name = NULL },
+};
+/* clang-format on */

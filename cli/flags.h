@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/flags.h - the flags of every command, as plain structs. cli/flags.c has
+ * the rows. A row named by one letter is written -x, all others --name. */
+#ifndef CLI_FLAGS_H
+#define CLI_FLAGS_H
+
+#include <kith/carrier.h>
+#include <kith/option.h>
+
+#define PATH_TEXT_MAX 1023
+
+typedef struct common_flags {
+    bool json, zero, ascii, help, project;
+    int color;
+    char format[1024];
+    char store[PATH_TEXT_MAX + 1], key[PATH_TEXT_MAX + 1], config[PATH_TEXT_MAX + 1];
+} common_flags;
+
+/* One packet's evidence, by flags or by a line of JSON with the same names. */
+typedef struct post_flags {
+    double effect, se, confidence;
+    int64_t n, hits, tries, conclusion, unit;
+    char samples[PATH_TEXT_MAX + 1], near[1024], text[161], at[40];
+    int64_t ttl_ns, span_ns, wait_ns;
+    int measure, wait;
+    bool dry_run;
+    char carrier[KITH_URL_MAX + 1];
+} post_flags;
+
+typedef struct look_flags { /* get, follow */
+    int64_t last, limit, for_ns;
+    char since[40], carrier[KITH_URL_MAX + 1];
+    bool own, foreign, expired, retracted, reverse;
+} look_flags;
+
+typedef struct ask_flags { /* ask, why */
+    int64_t quorum;
+    int method, ci;
+    bool plain, own_only;
+    char as_of[40];
+    int64_t unit_u;
+} ask_flags;
+
+typedef struct sync_flags {
+    int64_t wait_ns;
+    char only[KITH_SUBJECT_MAX + 1];
+} sync_flags;
+
+typedef struct run_flags {
+    char carrier[KITH_URL_MAX + 1], subject[KITH_SUBJECT_MAX + 1], command[1024];
+    int64_t count, window_ns, ttl_ns, for_ns, unit;
+    int kind, action;
+    bool relay;
+} run_flags;
+
+typedef struct file_flags { /* store export, backup, pkt */
+    char output[PATH_TEXT_MAX + 1];
+    bool raw;
+} file_flags;
+
+typedef struct addr_flags {
+    char match[KITH_SUBJECT_MAX + 1];
+    int64_t unit;
+} addr_flags;
+
+typedef struct config_flags {
+    bool origin;
+} config_flags;
+
+typedef struct help_flags {
+    bool all, markdown;
+} help_flags;
+
+typedef struct demo_flags {
+    int64_t seed, seconds_ns, nodes;
+    char folder[PATH_TEXT_MAX + 1];
+    bool keep;
+} demo_flags;
+
+typedef struct conform_flags {
+    bool slow; /* --long */
+    char only[64];
+    int64_t seed;
+} conform_flags;
+
+extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
+    why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
+    help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[];
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/json.h - writes JSON, a value at a time, straight to a stream.
+ *
+ * Holds no text, so nothing grows; nesting is bounded. 64-bit integers are
+ * decimal strings, because browsers and jq round them; NaN is null; doubles are
+ * the shortest text that reads back the same. A plain value; one thread.
+ */
+#ifndef CLI_JSON_H
+#define CLI_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define JSON_DEPTH_MAX 16
+
+typedef struct json {
+    FILE *to;
+    unsigned depth;
+    bool comma[JSON_DEPTH_MAX];
+    bool keyed; /* a key stands before the next value */
+} json;
+
+json json_to(FILE *to);
+void json_begin(json *j, char bracket); /* '{' or '[' */
+void json_end(json *j, char bracket);   /* '}' or ']' */
+void json_key(json *j, const char *key);
+void json_text(json *j, const char *text); /* NULL: null; bytes that are no UTF-8: U+FFFD */
+void json_int(json *j, int value);
+void json_count(json *j, uint64_t value); /* as a string */
+void json_big(json *j, int64_t value);    /* as a string */
+void json_real(json *j, double value);
+void json_bool(json *j, bool value);
+void json_null(json *j);
+void json_hex(json *j, const uint8_t *bytes, size_t length);
+void json_time(json *j, int64_t wall_us); /* RFC 3339 UTC */
+
+/* The same texts, for tables. Each returns ret. */
+enum {
+    REAL_TEXT = 32,
+    TIME_TEXT = 40,
+};
+char *real_text(double value, char ret[REAL_TEXT]);
+char *time_text(int64_t wall_us, char ret[TIME_TEXT]);
+char *hex_text(const uint8_t *bytes, size_t length, char *ret); /* 2 * length + 1 */
+
+#endif

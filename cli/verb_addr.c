@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* addr and carriers: where packets go, and what can take them there. */
+#include "cli/config.h"
+#include "cli/help.h"
+#include "cli/verbs.h"
+
+#include <kith/address.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Appends "NAME=/NAME=" and the like: how dir names a subject's folder. */
+static void spell_dir(const char *subject, char *ret, size_t size) {
+    size_t n = 0;
+    for (const char *p = subject; n + 3 < size; p++) {
+        if (*p == '.' || *p == '\0') {
+            ret[n++] = '=';
+            if (*p == '\0') break;
+            ret[n++] = '/';
+        } else {
+            ret[n++] = *p;
+        }
+    }
+    ret[n] = '\0';
+}
+
+int verb_addr(const call *c) {
+    const addr_flags *f = c->flags;
+    const char *subject = c->args[0], *why = kith_subject_fault(subject, false);
+    uint8_t template_id[KITH_TEMPLATE_SIZE] = { 0 }, print[KITH_FINGERPRINT_SIZE];
+    char dir[2 * KITH_SUBJECT_MAX + 4];
+    if (why != NULL) return fault(c->out, E_SUBJECT, subject, "%s", why);
+    if (flag_given(c, "match")) {
+        why = kith_subject_fault(f->match, true);
+        if (why != NULL) return fault(c->out, E_SUBJECT, f->match, "%s", why);
+    }
+    template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit;
+    int r = kith_address_fingerprint(template_id, subject, print);
+    if (r < 0) return fault(c->out, E_SUBJECT, subject, "%s", kith_error_name(r));
+    bool matches = flag_given(c, "match") && kith_subject_matches(f->match, subject);
+    record row = record_of("address");
+    as_column(put_text(&row, "subject", subject), 0);
+    as_column(put_hex(&row, "fingerprint", print, sizeof print), 0);
+    put_hex(&row, "template", template_id, sizeof template_id);
+    if (flag_given(c, "match")) as_column(put_bool(&row, "matches", matches), 0);
+    spell_dir(subject, dir, sizeof dir);
+    as_column(put_text(&row, "dir", dir), 0);
+    put_text(&row, "mem", subject);
+    put_text(&row, "sqlite", subject);
+    if (!out_emit(c->out, &row)) return EXIT_USAGE;
+    return flag_given(c, "match") && !matches ? EXIT_NOTHING : 0;
+}
+
+typedef struct ability {
+    uint32_t bit;
+    const char *word, *instead; /* what the node does where the carrier cannot */
+} ability;
+
+static const ability abilities[] = {
+    { KITH_CAN_REMOTE, "remote", NULL },
+    { KITH_CAN_REPLAY, "replay", "replay (from stores)" },
+    { KITH_CAN_DURABLE, "durable", "durable (outbox)" },
+    { KITH_CAN_ORDER, "order", "order (epoch, sequence)" },
+    { KITH_CAN_PREFIX, "prefix", "prefix (filter)" },
+    { KITH_CAN_TTL, "ttl", "ttl (receiver)" },
+    { KITH_CAN_DEDUPE, "dedupe", "dedupe (inbox)" },
+    { KITH_CAN_QUERY, "query", NULL },
+    { KITH_CAN_SYNC, "sync", NULL },
+    { KITH_CAN_BEND, "bend", NULL },
+};
+
+static void words_of(uint32_t can, bool native, char *ret, size_t size) {
+    size_t used = 0;
+    ret[0] = '\0';
+    for (size_t i = 0; i < sizeof abilities / sizeof *abilities; i++) {
+        bool has = (can & abilities[i].bit) != 0;
+        const char *word = native ? abilities[i].word : abilities[i].instead;
+        if (has != native || word == NULL || used + 1 >= size) continue;
+        int n = snprintf(ret + used, size - used, "%s%s", used == 0 ? "" : ", ", word);
+        used += n > 0 ? (size_t) n : 0;
+    }
+    if (used == 0) snprintf(ret, size, "-");
+}
+
+static bool is_wrapper(const kith_carrier *k) {
+    return strstr(k->place, "://") != NULL || strncmp(k->place, "URL", 3) == 0;
+}
+
+/* The level that the presets give; "-" where it takes a place to know. */
+static const char *level_of(const kith_carrier *k) {
+    kith_error err;
+    if (is_wrapper(k)) return "as wrapped";
+    if (k->level == NULL) return kith_level_name(KITH_LEVEL_NONE);
+    void *self = calloc(1, k->state_size);
+    const char *name = "-";
+    if (self != NULL && kith_option_presets(k->options, self, &err) == 0) {
+        name = kith_level_name(k->level(self));
+    }
+    free(self);
+    return name;
+}
+
+static bool carrier_row(const call *c, const kith_carrier *k) {
+    char native[160], added[240];
+    words_of(k->can, true, native, sizeof native);
+    words_of(k->can, false, added, sizeof added);
+    record r = record_of("carrier");
+    as_column(put_text(&r, "name", k->scheme), 0);
+    as_column(put_text(&r, "state", k->abi == KITH_CARRIER_ABI ? "found" : "wrong ABI"), 0);
+    as_column(put_text(&r, "level", level_of(k)), 0);
+    as_column(put_text(&r, "summary", k->summary), 0);
+    field *own = put_text(&r, "native", native);
+    field *node = put_text(&r, "node_adds", is_wrapper(k) ? "-" : added);
+    if (!c->out->tty) {
+        as_column(own, 0);
+        as_column(node, 0);
+    }
+    put_text(&r, "place", k->place);
+    return out_emit(c->out, &r);
+}
+
+static bool option_row(const call *c, const kith_carrier *k, const kith_option *row) {
+    char variable[96], key[96];
+    int n = snprintf(variable, sizeof variable, "KITH_%s_%s", k->scheme, row->name);
+    for (int i = 0; i < n; i++) {
+        variable[i] =
+            variable[i] == '-' ? '_' : (char) toupper((unsigned char) variable[i]);
+    }
+    snprintf(key, sizeof key, "[%s] %s", k->scheme, row->name);
+    record r = record_of("carrier_option");
+    as_column(put_text(&r, "option", row->name), 0);
+    as_column(
+        put_text(&r, "preset", row->preset == NULL ? "must be given" : row->preset), 0);
+    as_column(put_text(&r, "takes",
+                  row->type == KITH_OPTION_ONE    ? row->words
+                  : row->type == KITH_OPTION_BOOL ? "yes or no"
+                                                  : flag_takes(row)),
+        0);
+    as_column(put_text(&r, "file_key", key), 0);
+    as_column(put_text(&r, "variable", variable), 0);
+    as_column(put_text(&r, "help", row->help), 0);
+    return out_emit(c->out, &r);
+}
+
+static int one_carrier(const call *c, const kith_carrier *k) {
+    char native[160], added[240];
+    out *o = c->out;
+    if (!o->json && o->format == NULL && !o->zero) {
+        words_of(k->can, true, native, sizeof native);
+        words_of(k->can, false, added, sizeof added);
+        fprintf(o->to, "%s%s%s   %s\n", k->scheme, is_wrapper(k) ? "+" : "://", k->place,
+            k->summary);
+        fprintf(o->to, "level %s; by itself: %s\n", level_of(k), native);
+        if (!is_wrapper(k)) fprintf(o->to, "the node adds: %s\n", added);
+    } else if (o->json && !carrier_row(c, k)) {
+        return EXIT_USAGE;
+    }
+    for (const kith_option *row = k->options; row != NULL && row->name != NULL; row++) {
+        if (!option_row(c, k, row)) return EXIT_USAGE;
+    }
+    return 0;
+}
+
+int verb_carriers(const call *c) {
+    const char *names[64] = { NULL };
+    size_t count = 0;
+    for (size_t i = 0; kith_carrier_at(i) != NULL && count < 63; i++) {
+        const kith_carrier *k = kith_carrier_at(i);
+        names[count++] = k->scheme;
+        if (c->arg_count > 0 && strcmp(c->args[0], k->scheme) == 0)
+            return one_carrier(c, k);
+        if (c->arg_count == 0 && !carrier_row(c, k)) return EXIT_USAGE;
+    }
+    if (c->arg_count == 0) return 0;
+    const char *near = kith_nearest_word(names, c->args[0]);
+    return near == NULL ? fault_do(c->out, E_NOTHING, c->args[0],
+                              "kith carriers lists them", "no carrier has that name here")
+                        : fault_do(c->out, E_NOTHING, c->args[0],
+                              "kith carriers lists them", "did you mean %s?", near);
+}
