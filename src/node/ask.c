@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a store to an answer: which packets count as evidence for a subject, and
+ * why the others do not. */
+#include <kith/address.h>
+#include <kith/node.h>
+
+#include "base/check.h"
+#include "base/fail.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Slots looked at for one answer; a subject with more sources than this is
+ * beyond one node's answer, and the rest is reported as left out. */
+#define SLOTS_MAX (2 * KITH_POOL_MAX)
+#define KINDS_MAX 16 /* (template, measure) pairs under one subject */
+
+typedef struct slot {
+    kith_evidence row;
+    kith_leaf leaf;
+    uint8_t template_id[KITH_TEMPLATE_SIZE];
+    uint8_t measure, components;
+    bool own;
+} slot;
+
+typedef struct slots {
+    const kith_ask *ask;
+    slot *all;
+    size_t count, room, beyond;
+    bool no_memory;
+} slots;
+
+static const char *fault_of(const kith_content *c, slot *s) {
+    int r = kith_template_admits(c);
+    if (r == KITH_EMPTY) {
+        return "its template is not known here";
+    }
+    if (r < 0) {
+        return "outside the range of its template's unit";
+    }
+    if (c->type != KITH_LEAF) {
+        return "not a leaf";
+    }
+    if (kith_evidence_scalar(c, &s->leaf.y, &s->leaf.v, &s->measure) < 0) {
+        return "a report: it holds no number to pool";
+    }
+    return NULL;
+}
+
+static bool grow(slots *list) {
+    if (list->count < list->room) {
+        return true;
+    }
+    size_t room = list->room == 0 ? 64 : 2 * list->room;
+    slot *all = realloc(list->all, room * sizeof *all);
+    if (all == NULL) {
+        return false;
+    }
+    list->all = all;
+    list->room = room;
+    return true;
+}
+
+static int collect(void *ctx, const kith_record *record) {
+    slots *list = ctx;
+    if (list->count == SLOTS_MAX) {
+        list->beyond++;
+        return 0;
+    }
+    kith_content c;
+    if (kith_packet_decode(record->packet.bytes, record->packet.length, &c) < 0) {
+        return 0;
+    }
+    if (!grow(list)) {
+        list->no_memory = true;
+        return KITH_STOP;
+    }
+    slot *s = &list->all[list->count++];
+    *s = (slot){ .measure = c.measure, .components = c.components };
+    memcpy(s->template_id, c.template_id, sizeof s->template_id);
+    s->own =
+        list->ask->self != NULL && memcmp(c.source, list->ask->self, sizeof c.source) == 0;
+    kith_keyid(c.source, s->row.keyid);
+    memcpy(s->row.id, record->id, sizeof s->row.id);
+    s->row.arrival = record->arrival;
+    s->row.t_end_us = c.t_end_us;
+    s->row.n = (c.has & KITH_HAS_COUNTS) != 0 ? c.tries : c.n;
+    s->row.left_out = fault_of(&c, s);
+    s->row.y = s->leaf.y;
+    s->row.v = s->leaf.v;
+    s->leaf.relevance = 1.0;
+    memcpy(s->leaf.source, s->row.keyid, sizeof s->leaf.source);
+    s->leaf.n = s->row.n;
+    s->leaf.t_end_us = c.t_end_us;
+    return 0;
+}
+
+typedef struct kind {
+    uint8_t template_id[KITH_TEMPLATE_SIZE];
+    uint8_t measure, components;
+    size_t votes;
+} kind;
+
+static bool is_kind(const slot *s, const kind *k) {
+    return s->measure == k->measure && s->components == k->components &&
+           memcmp(s->template_id, k->template_id, sizeof k->template_id) == 0;
+}
+
+/* The template and measure that most sources use; ties go to the first in the
+ * store's order, which is the same everywhere. */
+static kind choose(const slots *list) {
+    kind kinds[KINDS_MAX];
+    size_t count = 0, best = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const slot *s = &list->all[i];
+        bool wanted =
+            list->ask->template_id == NULL ||
+            memcmp(s->template_id, list->ask->template_id, KITH_TEMPLATE_SIZE) == 0;
+        if (s->row.left_out != NULL || !wanted) {
+            continue;
+        }
+        size_t k = 0;
+        while (k < count && !is_kind(s, &kinds[k])) k++;
+        if (k == count && count < KINDS_MAX) {
+            kinds[count] = (kind){ .measure = s->measure, .components = s->components };
+            memcpy(kinds[count++].template_id, s->template_id, KITH_TEMPLATE_SIZE);
+        }
+        if (k < count) {
+            kinds[k].votes++;
+            best = kinds[k].votes > kinds[best].votes ? k : best;
+        }
+    }
+    kind none = { .votes = 0 };
+    if (list->ask->template_id != NULL) {
+        memcpy(none.template_id, list->ask->template_id, KITH_TEMPLATE_SIZE);
+    }
+    return count == 0 ? none : kinds[best];
+}
+
+/* Leaves for the pool in the order of the slots, and the own one apart. */
+static size_t pick(slots *list, const kind *k, kith_leaf *leaves, const kith_leaf **own) {
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        slot *s = &list->all[i];
+        if (s->row.left_out != NULL) {
+            continue;
+        }
+        if (!is_kind(s, k)) {
+            s->row.left_out =
+                memcmp(s->template_id, k->template_id, KITH_TEMPLATE_SIZE) != 0
+                    ? "another template or unit"
+                    : "another measure or number of components";
+        } else if (s->own) {
+            s->row.left_out = "own: never its own twin";
+            *own = &s->leaf;
+        } else if (count == KITH_POOL_MAX) {
+            s->row.left_out = "beyond the 4,096 sources of one answer";
+        } else {
+            s->leaf.tag = i;
+            leaves[count++] = s->leaf;
+        }
+    }
+    return count;
+}
+
+static int answer(slots *list, const kind *k, kith_answer *ret, kith_error *err) {
+    kith_leaf *leaves = malloc(KITH_POOL_MAX * sizeof *leaves);
+    kith_vote *votes = malloc(KITH_POOL_MAX * sizeof *votes);
+    const kith_leaf *own = NULL;
+    int r = KITH_E_MEMORY;
+    if (leaves != NULL && votes != NULL) {
+        size_t count = pick(list, k, leaves, &own);
+        r = kith_pool_answer(leaves, count, own, &list->ask->pool, ret, votes);
+        for (size_t i = 0; i < count && r == 0; i++) {
+            list->all[leaves[i].tag].row.vote = votes[i];
+        }
+    }
+    free(leaves);
+    free(votes);
+    return r < 0 ? ki_fail(err, r, "pool %s", list->ask->subject) : 0;
+}
+
+static void show(
+    const slots *list, kith_evidence *rows, size_t rows_max, size_t *ret_rows) {
+    for (size_t i = 0; rows != NULL && i < list->count && i < rows_max; i++) {
+        rows[i] = list->all[i].row;
+    }
+    if (ret_rows != NULL) {
+        *ret_rows = list->count + list->beyond;
+    }
+}
+
+int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answer,
+    uint8_t ret_template[KITH_TEMPLATE_SIZE], uint8_t *ret_measure, kith_evidence *rows,
+    size_t rows_max, size_t *ret_rows, kith_error *err) {
+    CHECK(ask->subject != NULL);
+    if (!kith_subject_valid(ask->subject)) {
+        return ki_fail(err, KITH_E_ARG, "'%.60s' is no subject: %s", ask->subject,
+            kith_subject_fault(ask->subject, false));
+    }
+    slots list = { .ask = ask };
+    int r = kith_store_latest(store, ask->subject, ask->now_us, collect, &list, err);
+    if (r == 0 && list.no_memory) {
+        r = ki_fail(err, KITH_E_MEMORY, "ask %s", ask->subject);
+    }
+    if (r == 0 && list.count == 0) {
+        r = ki_fail(err, KITH_E_MISSING, "nothing is stored under %s", ask->subject);
+    }
+    if (r == 0) {
+        kind k = choose(&list);
+        r = answer(&list, &k, ret_answer, err);
+        if (r == 0) {
+            memcpy(ret_template, k.template_id, KITH_TEMPLATE_SIZE);
+            *ret_measure = k.measure;
+            show(&list, rows, rows_max, ret_rows);
+        }
+    }
+    free(list.all);
+    return r;
+}
+
+typedef struct digesting {
+    kith_state_digest *digest;
+    uint64_t slots;
+    int result;
+} digesting;
+
+static int digest_slot(void *ctx, const kith_record *record) {
+    digesting *d = ctx;
+    kith_content c;
+    if (kith_packet_decode(record->packet.bytes, record->packet.length, &c) < 0) {
+        return 0;
+    }
+    d->result = kith_state_digest_add(d->digest, &c, record->id);
+    d->slots++;
+    return d->result == 0 ? 0 : KITH_STOP;
+}
+
+int kith_store_digest(kith_store *store, const char *pattern, int64_t now_us,
+    uint8_t ret[32], uint64_t *ret_slots, kith_error *err) {
+    digesting d = { 0 };
+    int r = kith_state_digest_new(&d.digest);
+    if (r < 0) {
+        return ki_fail(err, r, "digest");
+    }
+    r = kith_store_latest(store, pattern, now_us, digest_slot, &d, err);
+    if (r == 0 && d.result != 0) {
+        r = ki_fail(err, d.result < 0 ? d.result : KITH_E_SPACE, "digest of %s", pattern);
+    }
+    if (r == 0) {
+        kith_state_digest_finish(d.digest, ret);
+        if (ret_slots != NULL) {
+            *ret_slots = d.slots;
+        }
+    }
+    kith_state_digest_free(&d.digest);
+    return r;
+}

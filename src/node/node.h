@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node/node.h - what the parts of a node share: the node itself and its links.
+ * loop.c tells in which order things happen, links.c opens and watches links,
+ * inbox.c and outbox.c move packets between a link and the store, exchange.c
+ * lets sync frames speak, ask.c answers questions from a store. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include <kith/address.h>
+#include <kith/node.h>
+
+#include "sync/sync.h"
+
+/* Items taken from one link, and packets given to it, in one turn: a turn stays
+ * below some 5 ms of signature checks, so that no link waits long for another. */
+#define NODE_BATCH 64
+
+typedef struct ki_node_link {
+    char url[KITH_URL_MAX + 1];
+    char way[KITH_WAY_MAX + 1]; /* the URL without its query: name in the store */
+    kith_link *link;            /* NULL: not open */
+    bool up;
+    char why[248];
+    uint32_t failures;    /* to open, in a row */
+    uint64_t retry_ns;    /* open again then */
+    uint64_t outbox_ns;   /* post again then */
+    uint64_t inbox_ns;    /* pull again then */
+    uint64_t sent;        /* arrivals handed over */
+    uint64_t last_ticket; /* the highest of them that a post carried */
+    uint64_t settled;     /* arrivals safe at the link's level */
+    uint64_t accepted, duplicates;
+    bool cursor_dirty;
+    ki_sync *sync; /* NULL: the link keeps history, or carries no frames */
+    ki_sync_wish wishes[4];
+    uint32_t wish_count;
+    kith_node *node;
+} ki_node_link;
+
+struct kith_node {
+    kith_store *store;
+    const kith_key *key;
+    uint8_t self[KITH_KEY_SIZE];
+    kith_host host;
+    char plugin_dir[KITH_URL_MAX + 1];
+    bool relay;
+    void (*event)(void *ctx, const kith_event *event);
+    void *ctx;
+    uint64_t tag; /* of the store, for sync */
+    uint64_t dice;
+    size_t link_count;
+    ki_node_link links[KITH_LINKS_MAX];
+    size_t follow_count;
+    char follows[KITH_FOLLOWS_MAX][KITH_SUBJECT_MAX + 1];
+    uint64_t refused[1 + KITH_E_REFUSED - KITH_R_LAST];
+    uint64_t due_ns;   /* of the next turn, if nothing wakes us */
+    uint64_t prune_ns; /* next time old packets are removed */
+    uint64_t version;  /* of the store when it was last looked at */
+    uint64_t last_arrival;
+    bool store_failed; /* told, and not yet healed */
+    kith_arrival arrivals[NODE_BATCH];
+    uint64_t tokens[NODE_BATCH];
+};
+
+/* links.c */
+void ki_links_watch(kith_node *n, kith_time now);
+int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err);
+void ki_link_down(kith_node *n, ki_node_link *l, const char *why, kith_time now);
+/* Name of the reading cursor in the store; room for KITH_STATE_NAME_MAX + 1. */
+void ki_link_cursor_name(const kith_node *n, const ki_node_link *l, char *ret_name);
+bool ki_node_follows(const kith_node *n, const char *subject);
+void ki_node_say(kith_node *n, const kith_event *event);
+
+/* Each returns how much it did, or < 0 when the store failed. */
+int ki_inbox_turn(kith_node *n, ki_node_link *l, kith_time now);
+int ki_outbox_turn(kith_node *n, ki_node_link *l, kith_time now);
+int ki_exchange_turn(kith_node *n, ki_node_link *l, kith_time now);
+
+/* exchange.c */
+int ki_exchange_open(kith_node *n, ki_node_link *l);
+void ki_exchange_take(
+    kith_node *n, ki_node_link *l, const uint8_t *bytes, size_t length, kith_time now);
+
+#endif

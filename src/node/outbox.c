@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the store to a link: two numbers, `sent` and `settled`, both arrivals.
+ * Nothing is copied or marked; a cursor of 8 bytes is the whole outbox. */
+#include "node/node.h"
+
+#include "base/check.h"
+#include "base/wire.h"
+
+#include <string.h>
+
+/* A link that failed or is full is left alone this long. */
+#define PAUSE_NS UINT64_C(50000000)
+
+typedef struct giving {
+    ki_node_link *link;
+    int given;
+    int result; /* the post that stopped us */
+} giving;
+
+static int give(void *ctx, const kith_record *record) {
+    giving *g = ctx;
+    ki_node_link *l = g->link;
+    kith_content content;
+    int r = kith_packet_decode(record->packet.bytes, record->packet.length, &content);
+    if (r < 0) { /* a damaged row: the store's check finds it, we go on */
+        l->sent = record->arrival;
+        return 0;
+    }
+    kith_posting what = { .kind = KITH_ITEM_PACKET,
+        .length = record->packet.length,
+        .bytes = record->packet.bytes,
+        .to = &content.address,
+        .expires_us = record->expires_us,
+        .ticket = record->arrival };
+    g->result = kith_link_post(l->link, &what);
+    if (g->result != 0) {
+        return KITH_STOP;
+    }
+    l->sent = record->arrival;
+    l->last_ticket = record->arrival;
+    g->given++;
+    return 0;
+}
+
+static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
+    if (l->sent >= n->last_arrival || now.mono_ns < l->outbox_ns) {
+        return 0;
+    }
+    uint64_t end = n->last_arrival; /* read before the query: arrivals only grow */
+    giving g = { l, 0, 0 };
+    int r = kith_store_outbox(
+        n->store, l->way, n->relay, l->sent, NODE_BATCH, now.wall_us, give, &g, NULL);
+    if (r < 0) {
+        return r;
+    }
+    if (g.result != 0) {
+        l->outbox_ns = now.mono_ns + PAUSE_NS;
+    } else if (g.given < NODE_BATCH) {
+        l->sent = end > l->sent ? end : l->sent; /* the rest is not for this link */
+    }
+    return g.given;
+}
+
+static void keep(kith_node *n, ki_node_link *l) {
+    char name[KITH_STATE_NAME_MAX + 1] = "out:";
+    uint8_t bytes[8];
+    memcpy(name + 4, l->way, strlen(l->way) + 1);
+    wire_put64(bytes, l->settled);
+    (void) !kith_store_save(n->store, name, bytes, sizeof bytes, false, NULL);
+}
+
+static int settle(kith_node *n, ki_node_link *l, kith_time now) {
+    uint64_t through = 0, before = l->settled;
+    kith_error err = { 0 };
+    int r = kith_link_settle(l->link, &through, &err);
+    if (r < 0) {
+        l->sent = l->settled; /* rule 5: everything behind is ours to post again */
+        l->last_ticket = l->settled;
+        l->outbox_ns = now.mono_ns + PAUSE_NS;
+        return 1;
+    }
+    if (r == 0 && through > l->settled) {
+        l->settled = through;
+    }
+    if (l->settled >= l->last_ticket) { /* nothing of ours is under way */
+        l->settled = l->sent;
+    }
+    CHECK(l->settled <= l->sent || through > l->sent);
+    if (l->settled == before) {
+        return 0;
+    }
+    keep(n, l);
+    kith_event e = {
+        .kind = KITH_EVENT_SENT, .arrival = l->settled, .link = l->url, .code = 0
+    };
+    ki_node_say(n, &e);
+    return 1;
+}
+
+int ki_outbox_turn(kith_node *n, ki_node_link *l, kith_time now) {
+    int given = give_some(n, l, now);
+    if (given < 0) {
+        return given;
+    }
+    return given + settle(n, l, now);
+}
