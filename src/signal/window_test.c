@@ -233,6 +233,17 @@ static void a_wall_clock_that_steps_leaves_a_legal_span(void) {
     }
 }
 
+static void the_span_covers_a_step_back(void) {
+    kith_window w = window_of(KITH_SIGNAL_MEAN, 3, 0, 2);
+    kith_content c = { .type = KITH_LEAF };
+    EXPECT_INT(kith_window_number(&w, 1, false, at(100)), 0);
+    EXPECT_INT(kith_window_number(&w, 2, false, at(40)), 0);
+    EXPECT_INT(kith_window_number(&w, 3, false, at(70)), 0);
+    EXPECT_INT(kith_window_take(&w, &c, 100 * SECOND), 0);
+    EXPECT_INT(c.t_end_us, START + 100000000);
+    EXPECT_INT(c.span_s, 61);
+}
+
 /* Counts beyond what a packet can say are refused, not wrapped. */
 static void counts_never_wrap(void) {
     kith_window w = window_of(KITH_SIGNAL_TRIALS, 0, SECOND, 1);
@@ -325,6 +336,7 @@ static const test_case cases[] = {
         c3_an_hour_of_suspend_ends_one_window_once },
     { "a_wall_clock_that_steps_leaves_a_legal_span",
         a_wall_clock_that_steps_leaves_a_legal_span },
+    { "the_span_covers_a_step_back", the_span_covers_a_step_back },
     { "counts_never_wrap", counts_never_wrap },
     { "a_random_walk_agrees_with_a_list_of_everything",
         a_random_walk_agrees_with_a_list_of_everything },

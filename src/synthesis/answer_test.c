@@ -154,26 +154,6 @@ static void a_third_of_gross_liars_moves_the_answer_by_less_than_a_tenth(void) {
     EXPECT(all_named >= runs - runs / 100);
 }
 
-static void a_claim_of_certainty_counts_no_more_than_25_medians(void) {
-    uint64_t dice = 5;
-    honest(&dice, 10, 0);
-    leaves[4].v = 1e-6;
-    kith_answer a = answer_of(10);
-    EXPECT(sound(&a, 10) && a.capped >= 1);
-    EXPECT(votes[4].fate == KITH_VOTE_CAPPED || votes[4].fate == KITH_VOTE_FLAGGED);
-    double v[10], middle = 0;
-    for (int i = 0; i < 10; i++) v[i] = leaves[i].v;
-    for (int i = 0; i < 10; i++) {
-        int below = 0, equal = 0;
-        for (int j = 0; j < 10; j++) below += v[j] < v[i], equal += v[j] == v[i];
-        if (below <= 4 && below + equal > 4) middle += v[i] / 2 / equal;
-        if (below <= 5 && below + equal > 5) middle += v[i] / 2 / equal;
-    }
-    if (votes[4].fate == KITH_VOTE_CAPPED) {
-        EXPECT(fabs(votes[4].v_used - middle / 25) < 1e-15);
-    }
-}
-
 static void shuffle(uint64_t *dice, size_t k) {
     for (size_t i = k; i > 1; i--) {
         size_t j = dice_below(dice, i);
@@ -399,8 +379,6 @@ static const test_case cases[] = {
         one_liar_of_twelve_is_named_and_flattened },
     { "a_third_of_gross_liars_moves_the_answer_by_less_than_a_tenth",
         a_third_of_gross_liars_moves_the_answer_by_less_than_a_tenth },
-    { "a_claim_of_certainty_counts_no_more_than_25_medians",
-        a_claim_of_certainty_counts_no_more_than_25_medians },
     { "any_order_of_leaves_gives_the_same_bytes",
         any_order_of_leaves_gives_the_same_bytes },
     { "scale_and_shift_move_the_answer_with_them",

@@ -77,6 +77,7 @@ static void confidence_becomes_a_standard_error(void) {
 
 static void a_confidence_without_a_variance_is_only_a_report(void) {
     EXPECT_INT(scalar(with_confidence(1, 0.5f)), KITH_E_ARG);
+    EXPECT_INT(scalar(with_confidence(0, 0.5f)), KITH_E_ARG);
     EXPECT_INT(scalar(with_confidence(1, 0.0f)), KITH_E_ARG);
     EXPECT_INT(scalar(with_confidence(1, nextafterf(0.5f, 1))), KITH_E_ARG);
     EXPECT_INT(scalar(with_confidence(1, NAN)), KITH_E_ARG);
@@ -164,7 +165,7 @@ static void another_state_has_another_digest(void) {
 
 static void the_digest_covers_every_field_and_the_sums(void) {
     uint8_t id[KITH_ID_SIZE] = { 1 }, base[32], other[32];
-    for (int change = 0; change < 9; change++) {
+    for (int change = 0; change < 11; change++) {
         kith_content content = with_effect(1, 1);
         id[0] = change == 1 ? 2 : 1;
         content.epoch += change == 2;
@@ -174,6 +175,9 @@ static void the_digest_covers_every_field_and_the_sums(void) {
         content.address.subject[0] = change == 6 ? 'x' : 'i';
         content.effect[0] += change == 7 ? 0x1p-40 : 0;
         content.covariance[0] += change == 8 ? 0x1p-40 : 0;
+        content.components = 2;
+        content.effect[1] = change == 9 ? 3 : 2;
+        content.covariance[2] = change == 10 ? 0.25 : 0.5; /* the second variance */
         kith_state_digest *digest = NULL;
         EXPECT_INT(kith_state_digest_new(&digest), 0);
         EXPECT_INT(kith_state_digest_add(digest, &content, id), 0);

@@ -153,6 +153,37 @@ static void derived_values_are_finite_for_any_sums_a_stranger_may_send(void) {
     EXPECT_INT(kith_sums_derive(&none, &mu, &q, &tau2), KITH_E_ARG);
 }
 
+static kith_i128 times_one(uint64_t whole) {
+    return (kith_i128){ whole, 0 };
+}
+
+/* Sums that no leaves can have: less spread than none is none. */
+static void impossible_spreads_are_none(void) {
+    double mu, q, tau2;
+    kith_sums sums = { 2, { times_one(4), times_one(4), times_one(8), times_one(3) } };
+    EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+    EXPECT(mu == 2 && q == 0 && tau2 == 0); /* 3 * 4 < 8 * 8 */
+    sums = (kith_sums){ 2, { times_one(1), times_one(4), times_one(0), times_one(99) } };
+    EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+    EXPECT(mu == 0 && q == 99 && tau2 == 0); /* 1 * 1 < 4 */
+}
+
+/* (2^53 + 5) / 2 lies halfway between two doubles; the last bit of the dividend
+ * is far beyond any digit that is kept, and decides. */
+static void a_quotient_is_rounded_once(void) {
+    __extension__ typedef unsigned __int128 u128;
+    uint64_t odd = (UINT64_C(1) << 53) + 5, d = (UINT64_C(1) << 20) + 7;
+    for (uint64_t beyond = 0; beyond < 2; beyond++) {
+        u128 n = (u128) odd * d + beyond;
+        kith_sums sums = { .count = 1 };
+        double mu, q, tau2;
+        sums.s[0].low = d;
+        sums.s[2] = (kith_i128){ (uint64_t) (n >> 64), (uint64_t) n };
+        EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+        EXPECT(mu == 0x1p53 + (beyond ? 6 : 4));
+    }
+}
+
 /* The sums and the leaves tell one story. */
 static void sums_agree_with_the_leaves_they_came_from(void) {
     uint64_t dice = 21;
@@ -187,6 +218,8 @@ static const test_case cases[] = {
     { "the_spread_survives_a_distant_mean", the_spread_survives_a_distant_mean },
     { "derived_values_are_finite_for_any_sums_a_stranger_may_send",
         derived_values_are_finite_for_any_sums_a_stranger_may_send },
+    { "impossible_spreads_are_none", impossible_spreads_are_none },
+    { "a_quotient_is_rounded_once", a_quotient_is_rounded_once },
     { "sums_agree_with_the_leaves_they_came_from",
         sums_agree_with_the_leaves_they_came_from },
 };

@@ -155,9 +155,45 @@ def shrink():
         for r in rows:
             i = r["i"] - 1
             y, v = j["yi"][:i] + j["yi"][i + 1:], j["vi"][:i] + j["vi"][i + 1:]
-            (got,) = ask(["shrink 0 %s %s %s" % (twos(y, v), g(j["yi"][i]), g(j["vi"][i]))])
+            (got,) = ask(["shrink 0 %s %s %s" % (triples(y, v), g(j["yi"][i]), g(j["vi"][i]))])
             for what in ("mean", "sd", "lo", "hi"):
                 case.near("%s %d %s" % (name, r["i"], what), got[what], r[what])
+    return case
+
+
+def by_the_rule(y0, v0, y, v, o):
+    """The own result averaged over 256 values of tau, for others with relevances o."""
+    ys, vs = [y0] + y, [v0] + v
+    low, high = math.sqrt(min(vs)) / 1024, 128 * math.sqrt(max(vs) + (max(ys) - min(ys)) ** 2)
+    nodes = []
+    for j in range(256):
+        tau = low * (high / low) ** ((j + 0.5) / 256)
+        w = [a / (b + tau * tau) for a, b in zip(o, v)]
+        W = math.fsum(w)
+        mu = math.fsum(a * b for a, b in zip(w, y)) / W
+        Q = math.fsum(a * (b - mu) ** 2 for a, b in zip(w, y))
+        P = tau * tau + math.fsum(a * b for a, b in zip(o, w)) / W ** 2
+        logs = math.fsum(a * math.log(b + tau * tau) for a, b in zip(o, v))
+        p = math.log(tau) - (logs + math.log(W) + Q + math.log(v0 + P) + (y0 - mu) ** 2 / (v0 + P)) / 2
+        nodes.append((p, y0 + v0 / (v0 + P) * (mu - y0), 1 / (1 / v0 + 1 / P)))
+    top = max(p for p, _, _ in nodes)
+    nodes = [(math.exp(p - top), m, s) for p, m, s in nodes]
+    total = math.fsum(p for p, _, _ in nodes)
+    mean = math.fsum(p * m for p, m, _ in nodes) / total
+    return mean, math.sqrt(math.fsum(p * (s + (m - mean) ** 2) for p, m, s in nodes) / total)
+
+
+def shrink_weighted():
+    case = Case("shrink_with_unequal_relevances")
+    for name, w in load("weighted.json").items():
+        j = load("meta/%s.json" % name)
+        o = [2.0 ** (-a / 8) for a in w["age_in_eighths_of_the_half_life"]]
+        y, v, o = j["yi"][1:], j["vi"][1:], o[1:]
+        (got,) = ask(["shrink 0 %s %s %s" % (triples(y, v, o), g(j["yi"][0]), g(j["vi"][0]))])
+        # Equal relevances count as 1, whatever they are.
+        mean, sd = by_the_rule(j["yi"][0], j["vi"][0], y, v, [1.0] * len(o) if len(set(o)) == 1 else o)
+        case.near(name + " mean", got["mean"], mean)
+        case.near(name + " sd", got["sd"], sd)
     return case
 
 
@@ -236,7 +272,7 @@ def evidence():
 
 def main():
     cases = [meta("meta/" + os.path.basename(p)) for p in sorted(glob.glob(os.path.join(HERE, "meta", "*.json")))]
-    cases += [quantiles(), weighted(), shrink(), robust(), sums(), evidence()]
+    cases += [quantiles(), weighted(), shrink(), shrink_weighted(), robust(), sums(), evidence()]
     for n, case in enumerate(cases, 1):
         for line in case.bad[:10]:
             print("# " + line)

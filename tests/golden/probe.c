@@ -3,7 +3,7 @@
  *   quantile norm|t|chi2 P DF
  *   fit METHOD CI K (Y V OMEGA) x K
  *   answer METHOD K (Y V) x K           the robust default
- *   shrink METHOD K (Y V) x K Y V       no robust step, and an own result
+ *   shrink METHOD K (Y V OMEGA) x K Y V no robust step, and an own result
  *   plugin METHOD Y V K (Y V OMEGA) x K
  *   robust K (Y V) x K                  the robust step alone, inside
  *   sums K (Y V) x K, fixed X           128 bits, as h1=HIGH l1=LOW ...
@@ -77,7 +77,7 @@ static void ask_answer(bool with_own) {
     kith_answer a;
     options.plain = with_own;
     options.method = (kith_pool_method) (int) number();
-    size_t k = read_leaves(false);
+    size_t k = read_leaves(with_own);
     own = (kith_leaf){ .relevance = 1, .source = { 0xff } };
     own.y = with_own ? number() : 0;
     own.v = with_own ? number() : 1;

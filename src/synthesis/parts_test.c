@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of pooling, each against a slow and obvious way. Chance is seeded. */
+#include "synthesis/bisect.h"
+#include "synthesis/robust.h"
+#include "synthesis/tau2.h"
+
+#include "base/dice.h"
+#include "test.h"
+
+#include <math.h>
+
+#define MOST 60
+
+static ki_row rows[MOST];
+static ki_pair scratch[MOST];
+
+static double uniform(uint64_t *dice) {
+    return ((double) (dice_roll(dice) >> 11) + 0.5) * 0x1p-53;
+}
+
+static void set(size_t i, double y, double v) {
+    rows[i] = (ki_row){ .y = y, .v = v, .omega = 1 };
+}
+
+static bool below_pi(double x, const void *self) {
+    (void) self;
+    return x < M_PI;
+}
+
+static bool below_all(double x, const void *self) {
+    (void) x, (void) self;
+    return true;
+}
+
+static void halving_ends_at_two_neighbours(void) {
+    EXPECT(ki_bisect(-1e300, 1e300, below_pi, NULL) == M_PI);
+    EXPECT(ki_bisect(0, 4, below_pi, NULL) == M_PI);
+    EXPECT(ki_bisect(-7, -3, below_all, NULL) == -3);
+    EXPECT(ki_bisect(2, 2, below_all, NULL) == 2);
+}
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *) a, z = *(const double *) b;
+    return (x > z) - (x < z);
+}
+
+static void qn_is_one_of_the_differences_in_its_place(void) {
+    static double gaps[MOST * MOST];
+    uint64_t dice = 3;
+    for (int run = 0; run < 400; run++) {
+        size_t k = 2 + dice_below(&dice, MOST - 2), n = 0, h = k / 2 + 1;
+        double grain = run % 2 ? 8 : 1e9; /* half of the runs with many ties */
+        for (size_t i = 0; i < k; i++) {
+            scratch[i] = (ki_pair){ floor(grain * uniform(&dice)) / 7, 0 };
+            for (size_t j = 0; j < i; j++) {
+                gaps[n++] = fabs(scratch[i].y - scratch[j].y);
+            }
+        }
+        qsort(scratch, k, sizeof *scratch, ki_pair_order);
+        qsort(gaps, n, sizeof *gaps, by_size);
+        EXPECT(ki_qn_raw(scratch, k) == gaps[h * (h - 1) / 2 - 1]);
+    }
+}
+
+static void the_start_is_the_lower_median(void) {
+    for (size_t i = 0; i < 4; i++) set(i, (double) (4 - i), 1); /* 4 3 2 1 */
+    EXPECT(ki_robust_of(rows, 4, scratch).start == 2);
+    for (size_t i = 0; i < 5; i++) set(i, (double) i, 1);
+    EXPECT(ki_robust_of(rows, 5, scratch).start == 2);
+    rows[4].v = 1e-9; /* claims to know it all: counts as the median does */
+    EXPECT(ki_robust_of(rows, 5, scratch).start == 2);
+}
+
+static void sources_on_the_falling_arms_leave_an_error_that_is_positive(void) {
+    static const double ys[] = { -0.6, 0, 0, 0, 0.6 }, vs[] = { 0.04, 1, 1, 1, 0.04 };
+    for (size_t i = 0; i < 5; i++) set(i, ys[i], vs[i]);
+    ki_robust it = ki_robust_of(rows, 5, scratch);
+    EXPECT(it.m == 0 && it.tau2 == 0);
+    EXPECT(fabs(fabs(rows[0].r) - 3) < 1e-12); /* where psi falls steeply */
+    EXPECT(it.m_se > 0 && it.m_se < 1);
+}
+
+/* DL's pairs, PM's promise and the Q-profile, by sums that are written out. */
+static void tau2_of_each_name_solves_its_equation(void) {
+    uint64_t dice = 12;
+    for (int run = 0; run < 300; run++) {
+        size_t k = 2 + dice_below(&dice, 20);
+        for (size_t i = 0; i < k; i++) {
+            set(i, 4 * uniform(&dice), 0.01 + uniform(&dice));
+        }
+        double target = (double) (k - 1) * (0.2 + uniform(&dice));
+        double tau2 = ki_tau2_where_q(rows, k, target), weight = 0, mu = 0, q = 0;
+        for (size_t i = 0; i < k; i++) weight += 1 / (rows[i].v + tau2);
+        for (size_t i = 0; i < k; i++) mu += rows[i].y / (rows[i].v + tau2) / weight;
+        for (size_t i = 0; i < k; i++) {
+            q += (rows[i].y - mu) * (rows[i].y - mu) / (rows[i].v + tau2);
+        }
+        EXPECT(tau2 == 0 ? q <= target : fabs(q - target) < 1e-11 * target);
+        EXPECT(ki_tau2_dl(rows, k) >= 0);
+        double equal = ki_tau2_pm(rows, k, true), unequal = ki_tau2_pm(rows, k, false);
+        EXPECT(fabs(equal - unequal) <= 1e-12 * (1 + equal));
+    }
+}
+
+/* Random sets with precise and vague sources have two summits now and then. */
+static void reml_finds_the_highest_of_several_summits(void) {
+    uint64_t dice = 1;
+    int several = 0;
+    for (int run = 0; run < 3000; run++) {
+        size_t k = 3 + dice_below(&dice, 4);
+        for (size_t i = 0; i < k; i++) {
+            set(i, 4 * uniform(&dice) - 2, pow(10, (double) dice_below(&dice, 6) - 4));
+        }
+        double best = ki_tau2_reml(rows, k), top = ki_loglik(rows, k, best);
+        double before = ki_loglik(rows, k, 0), tau2 = 1e-9;
+        EXPECT(before <= top + 1e-9);
+        int summits = 0;
+        for (bool up = false; tau2 < 1e3; tau2 *= 1.25) {
+            double height = ki_loglik(rows, k, tau2);
+            EXPECT(height <= top + 1e-9);
+            summits += up && height < before;
+            up = height > before;
+            before = height;
+        }
+        several += summits > 1;
+    }
+    printf("# %d of 3000 sets had more than one summit above 0\n", several);
+    EXPECT(several > 0);
+}
+
+/* Three sources whose likelihood has a higher summit before a lower one, and the
+ * other way round; where they are was found by a grid. */
+static void reml_keeps_the_better_of_two_summits(void) {
+    set(0, -1, 0.01), set(1, -1.2, 0.001), set(2, 1.4, 1);
+    EXPECT(fabs(ki_tau2_reml(rows, 3) - 0.0225572) < 1e-6);
+    set(0, 0.9, 0.0001), set(1, -1.8, 1), set(2, -0.7, 1), set(3, 0.8, 0.0001);
+    EXPECT(fabs(ki_tau2_reml(rows, 4) - 0.955798) < 1e-5);
+}
+
+static const test_case cases[] = {
+    { "halving_ends_at_two_neighbours", halving_ends_at_two_neighbours },
+    { "qn_is_one_of_the_differences_in_its_place",
+        qn_is_one_of_the_differences_in_its_place },
+    { "the_start_is_the_lower_median", the_start_is_the_lower_median },
+    { "sources_on_the_falling_arms_leave_an_error_that_is_positive",
+        sources_on_the_falling_arms_leave_an_error_that_is_positive },
+    { "tau2_of_each_name_solves_its_equation", tau2_of_each_name_solves_its_equation },
+    { "reml_finds_the_highest_of_several_summits",
+        reml_finds_the_highest_of_several_summits },
+    { "reml_keeps_the_better_of_two_summits", reml_keeps_the_better_of_two_summits },
+};
+
+TEST_MAIN(cases)
