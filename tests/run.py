@@ -151,7 +151,7 @@ def main(names):
         for leg in iter(ready.get, None):
             test(leg)
 
-    worker = threading.Thread(target=lane)
+    worker = threading.Thread(target=lane, daemon=True)
     worker.start()
     for leg in legs:
         say(f"{leg.name:<6} builds")
@@ -166,10 +166,14 @@ def main(names):
 
     slow = sorted(((s, f"{leg.name}: {t}") for leg in legs for s, t in leg.slow), reverse=True)
     say("\nslowest: " + ", ".join(f"{t} {s:.0f} s" for s, t in slow[:8] if s >= 1))
+    skips = {}
     for leg in legs:
         for name, case, verdict, words in leg.results:
             if verdict == "skip":
-                say(f"skipped {leg.name}: {name}: {case}: {' '.join(words) or 'no reason given'}")
+                why = f"{name}: {case}: {' '.join(words) or 'no reason given'}"
+                skips.setdefault(why, []).append(leg.name)
+    for why, where in skips.items():
+        say(f"skipped  {why}  ({', '.join(where)})")
     passed, failed, skipped = (sum(leg.count(v) for leg in legs) for v in ("pass", "fail", "skip"))
     say(f"after {(time.monotonic() - start) / 60:.1f} minutes")
     say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
