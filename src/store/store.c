@@ -19,7 +19,7 @@ struct kith_store {
     void *self;
 };
 
-static const ki_engine *const engines[] = { &ki_engine_sqlite };
+static const ki_engine *const engines[] = { &ki_engine_sqlite, &ki_engine_memory };
 
 /* "sqlite:/a/b?c=d" -> engine, "/a/b", "c=d". */
 static int split(const char *url, const ki_engine **ret_engine, char place[PLACE_MAX + 1],

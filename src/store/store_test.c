@@ -356,7 +356,7 @@ int main(int argc, char **argv) {
     const char *only = getenv("KITH_STORE");
     int bad = 0, k = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (size_t e = 0; e < 1; e++) {
+    for (size_t e = 0; e < 2; e++) {
         engine = engines[e];
         durable = e == 0;
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
