@@ -162,8 +162,8 @@ static void tell(const out *o, const fault_row *row, const char *what, const cha
     fflush(o->err);
 }
 
-static int fault_v(const out *o, fault_id id, const char *about, const char *todo,
-    const char *fmt, va_list args) {
+static int KITH_PRINTF(5, 0) fault_v(const out *o, fault_id id, const char *about,
+    const char *todo, const char *fmt, va_list args) {
     char what[CELL_MAX], why[CELL_MAX], act[CELL_MAX];
     const fault_row *row = fault_find((int) id);
     if (row == NULL) row = fault_find(E_INTERNAL);

@@ -295,7 +295,8 @@ char *printable(const char *text, char *ret, size_t size) {
     return ret;
 }
 
-static void say(const out *o, const char *kind, const char *fmt, va_list args) {
+static void KITH_PRINTF(3, 0)
+    say(const out *o, const char *kind, const char *fmt, va_list args) {
     char text[CELL_MAX], safe[CELL_MAX];
     (void) vsnprintf(text, sizeof text, fmt, args);
     if (o->json) {
