@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* carrier/service.h - a thread inside a carrier, for what blocks.
+ *
+ *   link's thread                     service thread
+ *   post -----> [posts] ------------> work: takes a batch, makes it safe,
+ *   settle <--- ticket, or failure <- settles it or fails it as a whole
+ *   pull <----- [items] <------------ offers what it found
+ *   tick, follow, rewind -----------> sees them at its next turn
+ *
+ * Both queues are bounded: a full [posts] is KITH_FULL, a full [items] makes the
+ * worker wait, so nothing is lost here. One lock, held for copies only, is private
+ * to service.c. The worker sleeps until it is kicked or its own descriptor is
+ * readable; it has no clock but tick.
+ */
+#ifndef CARRIER_SERVICE_H
+#define CARRIER_SERVICE_H
+
+#include <kith/carrier.h>
+
+typedef struct ki_service ki_service;
+
+typedef struct ki_worker {
+    /* On the service thread, and open waits for it (KI_SERVICE_PATIENCE_MS). */
+    int (*begin)(void *self, kith_error *err);
+    /* One turn. True: there is more to do at once. */
+    bool (*work)(void *self, ki_service *s);
+    /* Also on the service thread; items offered before are gone. NULL: none. */
+    int (*rewind)(void *self, const kith_position *to);
+    /* Readable: another turn is due. NULL or -1: none. */
+    int (*watch_fd)(void *self);
+    /* The last call, on whichever thread is left; frees self. */
+    void (*end)(void *self);
+} ki_worker;
+
+enum {
+    KI_SERVICE_POSTS = 256,
+    KI_SERVICE_ITEMS = 512,
+    KI_SERVICE_PATIENCE_MS = 5000, /* of open and rewind with a medium that hangs */
+};
+
+/* self belongs to the service from here on, also when this fails. E_TIMEOUT: the
+ * medium hangs; the thread ends by itself when it no longer does. */
+KITH_MUST_USE int ki_service_start(
+    ki_service **ret, const ki_worker *worker, void *self, kith_error *err);
+/* Returns within KITH_CLOSE_MAX_MS. Posts that are not settled are dropped. */
+void ki_service_stop(ki_service **s);
+
+/* The link's side: what kith_carrier's functions of these names do. */
+KITH_MUST_USE int ki_service_post(ki_service *s, const kith_posting *what);
+KITH_MUST_USE int ki_service_settle(ki_service *s, uint64_t *ret_through, kith_error *err);
+void ki_service_follow(ki_service *s, const char *const *patterns, size_t count);
+KITH_MUST_USE int ki_service_pull(ki_service *s, kith_item *ret_item);
+KITH_MUST_USE int ki_service_rewind(ki_service *s, const kith_position *to);
+int ki_service_wake_fd(const ki_service *s);
+void ki_service_tick(ki_service *s, kith_time now);
+void ki_service_counters(ki_service *s, kith_counters *ret);
+KITH_MUST_USE int ki_service_health(ki_service *s, kith_error *err);
+
+/* The worker's side. */
+
+typedef struct ki_posted {
+    uint16_t length;
+    uint8_t kind;
+    kith_address to;
+    int64_t expires_us;
+    uint64_t ticket;
+    uint8_t bytes[KITH_PACKET_MAX];
+} ki_posted;
+
+/* How many posts wait; each stays in its place until it is settled or failed. */
+size_t ki_service_waiting(ki_service *s);
+const ki_posted *ki_service_posted(const ki_service *s, size_t index);
+/* The first `count` are safe. */
+void ki_service_settled(ki_service *s, size_t count);
+/* Rule 5: none of those waiting is; settle tells err. */
+void ki_service_failed(ki_service *s, const kith_error *err);
+
+/* False: no room; the worker is kicked when there is. */
+bool ki_service_offer(ki_service *s, const kith_item *item);
+bool ki_service_has_room(ki_service *s);
+
+typedef struct ki_patterns {
+    unsigned generation;
+    size_t count;
+    char text[KITH_PATTERNS_MAX][KITH_SUBJECT_MAX + 1];
+} ki_patterns;
+/* Brings the worker's copy up to date. True: it changed. */
+bool ki_service_patterns(ki_service *s, ki_patterns *own);
+bool ki_patterns_want(const ki_patterns *p, const char *subject);
+
+kith_time ki_service_now(ki_service *s);
+bool ki_service_stopping(ki_service *s);
+void ki_service_count(ki_service *s, uint64_t rubbish, uint64_t failures);
+/* What health says from now on; err NULL: the medium is there. */
+void ki_service_report(ki_service *s, const kith_error *err);
+
+#endif
