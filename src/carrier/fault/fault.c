@@ -97,7 +97,12 @@ static int fault_pull(void *self, kith_item *ret_item) {
 }
 
 static int fault_settle(void *self, uint64_t *ret_through, kith_error *err) {
-    return ki_fault_settle(self, ret_through, err);
+    fault *f = self;
+    int r = ki_fault_settle(f, ret_through, err);
+    if (r == KITH_EMPTY && f->in_count == 0 && !f->again) {
+        calm(f);
+    }
+    return r;
 }
 
 static void fault_ack(void *self, uint64_t token) {
