@@ -20,6 +20,8 @@ static const struct kind {
     { "sign", "seal a packet; libsodium", row_sign },
     { "verify", "verify a packet; libsodium", row_verify },
     { "mem-pull", "post to pull through mem; libzmq inproc", row_mem_pull },
+    { "start", "kith --version; nats-server", row_start },
+    { "size", "the stripped command line; a limit", row_size },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 

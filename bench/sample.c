@@ -17,11 +17,14 @@ static uint64_t mix(uint64_t x) {
 static const char *const words[] = { "iot", "hvac", "pump", "robot", "ci", "grid", "farm",
     "lift", "kiln", "mill", "press", "dock", "cell", "lab", "fleet", "rail" };
 
+/* As many groups, which share all but the last token, whatever the number of subjects:
+ * so a prefix finds as many rows among few subjects as among many. */
 void sample_subject(uint64_t index, uint64_t subjects, char ret[KITH_SUBJECT_MAX + 1]) {
     uint64_t s = mix(index) % subjects;
-    snprintf(ret, KITH_SUBJECT_MAX + 1, "%s.%s.%s-%02u.unit-%03u", words[s % 16],
-        words[s / 16 % 16], words[s / 256 % 16], (unsigned) (s / 4096 % 100),
-        (unsigned) (s / 409600 % 1000));
+    unsigned group = (unsigned) (s % SAMPLE_GROUPS);
+    snprintf(ret, KITH_SUBJECT_MAX + 1, "%s.%s.%s-%02u.unit-%03u", words[group % 16],
+        words[group / 16 % 16], words[group / 256 % 16], group / 4096,
+        (unsigned) (s / SAMPLE_GROUPS % 1000));
 }
 
 static const char *const ascii[] = {

@@ -8,6 +8,8 @@
 #define SAMPLE_BYTES 300 /* encoded, of every sample with a text */
 #define SAMPLES      16  /* that a codec row goes round: all stay in the nearest cache */
 
+#define SAMPLE_GROUPS 10000 /* of subjects that share all but the last token */
+
 typedef enum sample_text {
     SAMPLE_ASCII = 0,
     SAMPLE_OTHER = 1, /* German, Greek, Chinese: one to three bytes a character */
@@ -19,8 +21,7 @@ typedef enum sample_text {
 void sample_content(
     uint64_t index, uint64_t subjects, sample_text text, kith_content *ret_content);
 
-/* The subject of a sample, and the prefix pattern that finds about `found` rows
- * around it out of `rows`. */
+/* The subject of a sample. */
 void sample_subject(uint64_t index, uint64_t subjects, char ret[KITH_SUBJECT_MAX + 1]);
 
 #endif

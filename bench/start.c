@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start, idle, size: what it costs to have kith on a machine, beside nats-server. Like
+ * is compared with like: `--version` with `--version`, an idle node with an idle server,
+ * each from its start to the moment it says that it is ready. */
+#include "process.h"
+#include "rows.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE_LIMIT 2e6 /* bytes */
+
+static char nats[] = "nats-server";
+
+typedef struct program {
+    const bench *b;
+    char *const *argv;
+    const char *ready;
+} program;
+
+static const char *nats_version(void) {
+    static char text[80];
+    FILE *f = popen("nats-server --version", "r");
+    if (f == NULL || fgets(text, sizeof text, f) == NULL) {
+        snprintf(text, sizeof text, "nats-server, version unknown");
+    }
+    if (f != NULL) {
+        pclose(f);
+    }
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+/* ---- start ---- */
+
+static int run_version(void *ctx, double *ret) {
+    program *p = ctx;
+    int times = BENCH_BY(p->b, 2, 20, 60);
+    double sum = 0;
+    for (int i = 0; i < times; i++) {
+        double one;
+        if (process_run(p->argv, &one) < 0) {
+            return -1;
+        }
+        sum += one;
+    }
+    *ret = sum / times;
+    return 0;
+}
+
+int row_start(bench *b) {
+    static char version[] = "--version";
+    char *ours[] = { b->kith, version, NULL }, *theirs[] = { nats, version, NULL };
+    program a = { .b = b, .argv = ours }, c = { .b = b, .argv = theirs };
+    static const bench_line line = { .name = "start",
+        .what = "kith --version, from spawn to exit",
+        .ours = 0,
+        .peer = 1,
+        .target = 0.3 };
+    const bench_side sides[] = {
+        { .name = "kith --version", .run = run_version, .ctx = &a },
+        { .name = "nats-server --version", .run = run_version, .ctx = &c }
+    };
+    const bench_row row = { .unit = "ns",
+        .sides = sides,
+        .side_count = 2,
+        .lines = &line,
+        .line_count = 1,
+        .peer = nats_version() };
+    return bench_row_run(b, &row);
+}
+
+/* ---- size ---- */
+
+/* A copy without symbols, as a package would hold it; its size, or 0. */
+static double stripped(const bench *b, const char *path) {
+    char copy[600];
+    snprintf(copy, sizeof copy, "%s/stripped", b->dir);
+    char program_name[] = "strip", o[] = "-o", from[600];
+    snprintf(from, sizeof from, "%s", path);
+    char *argv[] = { program_name, o, copy, from, NULL };
+    struct stat st;
+    double ns;
+    return process_run(argv, &ns) == 0 && stat(copy, &st) == 0 ? (double) st.st_size : 0;
+}
+
+/* The shared libkith that a program loads; "" if it holds it. */
+static void library_of(const char *path, char *ret, size_t size) {
+    char command[600], line[1024];
+    snprintf(command, sizeof command, "ldd '%s'", path);
+    FILE *f = popen(command, "r");
+    ret[0] = '\0';
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char *name = strstr(line, "libkith"), *to = strstr(line, "=> ");
+        if (name != NULL && to != NULL && name < to) {
+            to[3 + strcspn(to + 3, " \n")] = '\0';
+            snprintf(ret, size, "%s", to + 3);
+        }
+    }
+    if (f != NULL) {
+        pclose(f);
+    }
+}
+
+int row_size(bench *b) {
+    static const bench_line line = { .name = "size",
+        .what = "the stripped command line, with libkith where it is shared",
+        .target = SIZE_LIMIT };
+    char library[600];
+    double bytes = stripped(b, b->kith);
+    library_of(b->kith, library, sizeof library);
+    if (bytes > 0 && library[0] != '\0') {
+        double more = stripped(b, library);
+        bytes = more > 0 ? bytes + more : 0;
+    }
+    if (bytes <= 0) {
+        return bench_failed("%s cannot be stripped", b->kith);
+    }
+    bench_value(b, &line, bytes, "B", "a limit of 2 MB; Debian's libraries not counted");
+    return 0;
+}
