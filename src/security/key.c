@@ -62,22 +62,29 @@ void kith_key_public(const kith_key *key, uint8_t ret_public[KITH_KEY_SIZE]) {
     memcpy(ret_public, key->secret + SEED_SIZE, KITH_KEY_SIZE);
 }
 
-int kith_packet_seal(kith_content *content, const kith_key *key, kith_packet *ret_packet) {
-    kith_content c = *content;
-    kith_key_public(key, c.source);
-    memset(c.signature, 0, sizeof c.signature);
-    kith_packet packet;
-    int r = kith_packet_encode(&c, &packet);
-    if (r < 0) return r;
-
+/* Signs what was encoded; the source is part of it. */
+static void sign(const kith_key *key, kith_packet *packet) {
     uint8_t message[MARK + KITH_PACKET_MAX];
-    size_t length = packet.length - (size_t) KITH_SIGNATURE_SIZE;
+    size_t length = packet->length - (size_t) KITH_SIGNATURE_SIZE;
     memcpy(message, KITH_PACKET_SIGNED, MARK);
-    memcpy(message + MARK, packet.bytes, length);
-    (void) crypto_sign_detached(c.signature, NULL, message, MARK + length, key->secret);
-    memcpy(packet.bytes + length, c.signature, KITH_SIGNATURE_SIZE);
-    memcpy(content->source, c.source, KITH_KEY_SIZE);
-    memcpy(content->signature, c.signature, KITH_SIGNATURE_SIZE);
+    memcpy(message + MARK, packet->bytes, length);
+    (void) crypto_sign_detached(
+        packet->bytes + length, NULL, message, MARK + length, key->secret);
+}
+
+int kith_packet_seal(kith_content *content, const kith_key *key, kith_packet *ret_packet) {
+    uint8_t before[KITH_KEY_SIZE];
+    kith_packet packet;
+    memcpy(before, content->source, sizeof before);
+    kith_key_public(key, content->source);
+    int r = kith_packet_encode(content, &packet);
+    if (r < 0) {
+        memcpy(content->source, before, sizeof before);
+        return r;
+    }
+    sign(key, &packet);
+    memcpy(content->signature, packet.bytes + packet.length - KITH_SIGNATURE_SIZE,
+        KITH_SIGNATURE_SIZE);
     *ret_packet = packet;
     return 0;
 }
