@@ -96,7 +96,50 @@ static void matches_by_whole_tokens(void) {
     }
 }
 
+static void w4_odd_letters_and_lengths_are_refused_with_their_reason(void) {
+    static const struct {
+        const char *text;
+        bool wild;
+        const char *why;
+    } odd[] = { { "", false, "empty" }, { "a|b", false, "a-z" }, { "a\r\nb", false, "a-z" },
+        { "a b", true, "a-z" }, { "A", false, "a-z" }, { "\xc3\x28", true, "a-z" },
+        { "a.*", false, "patterns only" }, { "a.>", false, "patterns only" },
+        { "d+0.1", true, "a-z" }, { "a*", true, "whole token" }, { ">.a", true, "last" },
+        { "a..b", false, "empty: dots" }, { ".a", true, "empty: dots" },
+        { "a.", false, "empty: dots" }, { "1.2.3.4.5.6.7.8.9", true, "8 tokens" } };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        const char *why = kith_subject_fault(odd[i].text, odd[i].wild);
+        printf("# %zu: %s\n", i, why == NULL ? "fine" : why);
+        EXPECT(why != NULL && strstr(why, odd[i].why) != NULL);
+    }
+    char token[256];
+    memset(token, 'a', 255);
+    token[255] = '\0';
+    EXPECT(strstr(kith_subject_fault(token, false), "128") != NULL);
+    EXPECT(kith_subject_fault("a.b", false) == NULL);
+    EXPECT(kith_subject_fault("a.*.>", true) == NULL);
+    for (int byte = 1; byte < 256; byte++) {
+        const char text[] = { 'a', (char) byte, 'b', '\0' };
+        bool fine = byte == '.' || byte == '_' || byte == '-' ||
+                    (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z');
+        EXPECT(kith_subject_valid(text) == fine);
+        EXPECT(kith_pattern_valid(text) == fine);
+        EXPECT((kith_subject_fault(text, false) == NULL) == fine);
+    }
+}
+
+static void seedbug_06_and_07_bytes_and_tokens_are_not_mixed_up(void) {
+    EXPECT(!kith_subject_matches("radiology", "radiologyx"));
+    EXPECT(!kith_subject_matches("radiology.>", "radiologyx.a"));
+    EXPECT(!kith_subject_valid("qis.iot.d+0.1"));
+    EXPECT(!kith_subject_valid("qis.+.hvac"));
+}
+
 static const test_case cases[] = {
+    { "w4_odd_letters_and_lengths_are_refused_with_their_reason",
+        w4_odd_letters_and_lengths_are_refused_with_their_reason },
+    { "seedbug_06_and_07_bytes_and_tokens_are_not_mixed_up",
+        seedbug_06_and_07_bytes_and_tokens_are_not_mixed_up },
     { "knows_its_grammar", knows_its_grammar },
     { "knows_its_limit", knows_its_limit },
     { "matches_by_whole_tokens", matches_by_whole_tokens },
