@@ -141,8 +141,8 @@ KITH_API void kith_pool_plugin(
  * epoch, seq), then the sums of each (template, subject, component), of those
  * leaves that state an effect with its variance. Integers only, so it is equal on
  * every machine. Add in any order, at most 2^20 slots, then KITH_FULL; `new`
- * allocates, `add` may grow. KITH_EMPTY: a retraction or a digest holds no live
- * slot, nothing was added. `finish` may be called again after more. */
+ * allocates, `add` may grow. A retraction or a digest holds no live slot: added,
+ * it changes nothing. `finish` may be called again after more. */
 typedef struct kith_state_digest kith_state_digest;
 KITH_API KITH_MUST_USE int kith_state_digest_new(kith_state_digest **ret);
 KITH_API KITH_MUST_USE int kith_state_digest_add(

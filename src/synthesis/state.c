@@ -80,7 +80,7 @@ static void take_effects(slot *it, const kith_content *content) {
 int kith_state_digest_add(kith_state_digest *digest, const kith_content *content,
     const uint8_t id[KITH_ID_SIZE]) {
     if (content->type != KITH_LEAF && content->type != KITH_EVAL) {
-        return KITH_EMPTY;
+        return 0;
     }
     if (content->components > KITH_EFFECT_MAX) {
         return KITH_E_ARG;
