@@ -20,6 +20,10 @@ static const struct kind {
     { "sign", "seal a packet; libsodium", row_sign },
     { "verify", "verify a packet; libsodium", row_verify },
     { "mem-pull", "post to pull through mem; libzmq inproc", row_mem_pull },
+    { "store-post-64", "durable posts of 64 posters; bare SQLite", row_store_post_64 },
+    { "store-post-1", "durable posts of one poster; bare SQLite", row_store_post_1 },
+    { "prefix-disk", "50 packets by prefix; SQLite range query", row_prefix_disk },
+    { "checkpoint-tail", "p99.9 at 1,000 posts/s; bare SQLite", row_checkpoint_tail },
     { "start", "kith --version; nats-server", row_start },
     { "size", "the stripped command line; a limit", row_size },
 };
