@@ -12,14 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BATCH 5000
+#define BATCH 25000
 
 uint64_t fill_rows(const bench *b) {
     return BENCH_BY(b, 2000u, 100000u, 1000000u);
 }
 
 uint64_t fill_subjects(const bench *b, bool many) {
-    return many ? fill_rows(b) : fill_rows(b) / 100;
+    return many ? fill_rows(b) : BENCH_BY(b, 200u, SAMPLE_GROUPS, SAMPLE_GROUPS);
 }
 
 void fill_url(char *ret, size_t size, const char *path) {
@@ -41,7 +41,9 @@ static int fill(kith_store *store, uint64_t rows, uint64_t subjects) {
         for (; count < BATCH && done < rows; count++, done++) {
             kith_content content;
             sample_content(done, subjects, SAMPLE_ASCII, &content);
-            content.t_end_us = now.wall_us - (int64_t) (done % 3600) * 1000000;
+            content.epoch =
+                1; /* as they come: each source counts on, the latest expire last */
+            content.t_end_us = now.wall_us;
             memset(content.signature, (int) (done % 251), sizeof content.signature);
             batch[count] = (kith_arrival){ .way = "mem://bench" };
             r = kith_packet_encode(&content, &batch[count].packet);
@@ -54,24 +56,35 @@ static int fill(kith_store *store, uint64_t rows, uint64_t subjects) {
     return r == 0 ? 0 : -1;
 }
 
+/* Written under another name first, so that what has its name is whole. */
+static int make_disk(bench *b, bool many, const char *path) {
+    char half[620], url[700], old[630];
+    kith_store *store = NULL;
+    kith_error err = { 0 };
+    snprintf(half, sizeof half, "%s.half", path);
+    unlink(half);
+    snprintf(url, sizeof url, "sqlite:%s?max_bytes=8G&cache=1G", half);
+    if (kith_store_open(&store, url, &err) != 0) {
+        return bench_failed("%s", err.text);
+    }
+    int r = fill(store, fill_rows(b), fill_subjects(b, many));
+    kith_store_close(&store);
+    const char *const beside[] = { "-wal", "-shm", "-lock", "-epoch" };
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        snprintf(old, sizeof old, "%s%s", half, beside[i]);
+        unlink(old);
+    }
+    return r == 0 && rename(half, path) == 0 ? 0 : -1;
+}
+
 const char *fill_disk(bench *b, bool many) {
     static char path[2][600];
-    static bool done[2];
-    if (!done[many]) {
-        char url[700];
-        kith_store *store = NULL;
-        kith_error err = { 0 };
-        snprintf(path[many], sizeof path[many], "%s/%s.db", b->dir, many ? "many" : "few");
-        fill_url(url, sizeof url, path[many]);
-        if (kith_store_open(&store, url, &err) != 0) {
-            bench_failed("%s", err.text);
-            return NULL;
-        }
-        int r = fill(store, fill_rows(b), fill_subjects(b, many));
-        kith_store_close(&store);
-        done[many] = r == 0;
+    snprintf(path[many], sizeof path[many], "%s/%s-%u.db", b->data, many ? "many" : "few",
+        (unsigned) fill_rows(b));
+    if (access(path[many], F_OK) != 0 && make_disk(b, many, path[many]) < 0) {
+        return NULL;
     }
-    return done[many] ? path[many] : NULL;
+    return path[many];
 }
 
 int fill_memory(bench *b, bool many, kith_store **ret) {

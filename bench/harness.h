@@ -31,6 +31,7 @@ typedef struct bench {
     bool json;       /* lines on stdout are JSON, not a table */
     FILE *out;       /* results.json, or NULL */
     char dir[512];   /* scratch, on a real disk */
+    char data[512];  /* filled stores: the same, or a folder that is kept */
     char kith[512];  /* the command line under test */
     unsigned lines;  /* printed so far */
     unsigned missed; /* of these, beyond their target */

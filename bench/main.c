@@ -32,7 +32,7 @@ static const struct kind {
 static int usage(FILE *to) {
     fprintf(to,
         "usage: kith-bench [--tiny|--quick|--full] [--json] [--out FILE] [--dir DIR]\n"
-        "                  [--kith PATH] KIND... | all\n\n"
+        "                  [--data DIR] [--kith PATH] KIND... | all\n\n"
         "Ours and a peer in turns, in one run; the ratio is the result.\n\n");
     for (size_t i = 0; i < KINDS; i++) {
         fprintf(to, "  %-16s %s\n", kinds[i].name, kinds[i].help);
@@ -40,6 +40,8 @@ static int usage(FILE *to) {
     fprintf(to, "\n  --full   for the record; --quick (preset) while developing\n"
                 "  --out    also write all lines as one JSON document\n"
                 "  --dir    where scratch folders are made; preset /var/tmp\n"
+                "  --data   where filled stores are made, kept and found again\n"
+                "  --data   where filled stores are made, kept and found again\n"
                 "  --kith   the command line under test\n");
     return to == stdout ? 0 : EXIT_USAGE;
 }
@@ -100,6 +102,8 @@ static int parse(bench *b, char **argv, const char **ret_out, char ***ret_kinds)
             *ret_out = *++a;
         } else if (strcmp(*a, "--dir") == 0 && a[1] != NULL) {
             dir = *++a;
+        } else if (strcmp(*a, "--data") == 0 && a[1] != NULL) {
+            snprintf(b->data, sizeof b->data, "%s", *++a);
         } else if (strcmp(*a, "--kith") == 0 && a[1] != NULL) {
             snprintf(b->kith, sizeof b->kith, "%s", *++a);
         } else {
@@ -140,6 +144,9 @@ int main(int argc, char **argv) {
     if (mkdtemp(b.dir) == NULL) {
         bench_failed("%s: %s", b.dir, strerror(errno));
         return 1;
+    }
+    if (b.data[0] == '\0') {
+        memcpy(b.data, b.dir, sizeof b.data);
     }
     int r = open_out(&b, out) < 0;
     for (; r == 0 && *names != NULL; names++) {
