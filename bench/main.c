@@ -23,7 +23,9 @@ static const struct kind {
     { "store-post-64", "durable posts of 64 posters; bare SQLite", row_store_post_64 },
     { "store-post-1", "durable posts of one poster; bare SQLite", row_store_post_1 },
     { "prefix-disk", "50 packets by prefix; SQLite range query", row_prefix_disk },
+    { "prefix-memory", "the same from memory:; SQLite range query", row_prefix_memory },
     { "checkpoint-tail", "p99.9 at 1,000 posts/s; bare SQLite", row_checkpoint_tail },
+    { "dir-scan", "new files in a folder; find and cat", row_dir_scan },
     { "start", "kith --version; nats-server", row_start },
     { "size", "the stripped command line; a limit", row_size },
 };
