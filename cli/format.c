@@ -51,6 +51,7 @@ char *field_text(const field *f, bool brief, char *ret, size_t size) {
             hex_text(f->bytes, shown, ret);
         }
         break;
+    case FIELD_ABSENT: snprintf(ret, size, "-"); break;
     case FIELD_REALS: reals_text(f, ret, size); break;
     }
     return ret;
@@ -83,6 +84,7 @@ static double number_of(const field *f) {
     case FIELD_TIME: return (double) f->number / 1e6;
     case FIELD_TEXT:
     case FIELD_HEX:
+    case FIELD_ABSENT:
     case FIELD_REALS: return NAN;
     case FIELD_INT:
     case FIELD_BOOL: break;

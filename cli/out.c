@@ -120,6 +120,10 @@ field *put_hex(record *r, const char *name, const uint8_t *bytes, size_t length)
     return f;
 }
 
+field *put_absent(record *r, const char *name) {
+    return put(r, name, FIELD_ABSENT);
+}
+
 field *put_reals(record *r, const char *name, const double *values, size_t count) {
     field *f = put(r, name, FIELD_REALS);
     f->reals = values;
@@ -134,6 +138,7 @@ void as_column(field *f, unsigned digits) {
 
 static void json_field(json *j, const field *f) {
     char name[80];
+    if (f->kind == FIELD_ABSENT) return;
     json_key(j, f->name);
     switch (f->kind) {
     case FIELD_TEXT: json_text(j, f->text); break;
@@ -148,6 +153,7 @@ static void json_field(json *j, const field *f) {
         json_key(j, name);
         json_big(j, f->number);
         break;
+    case FIELD_ABSENT: break;
     case FIELD_REALS:
         json_begin(j, '[');
         for (size_t i = 0; i < f->length; i++) json_real(j, f->reals[i]);

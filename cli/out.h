@@ -24,7 +24,8 @@ typedef enum field_kind {
     FIELD_BOOL = 5,
     FIELD_TIME = 6, /* wall, microseconds; JSON has NAME and NAME_us */
     FIELD_HEX = 7,
-    FIELD_REALS = 8, /* a list */
+    FIELD_REALS = 8,  /* a list */
+    FIELD_ABSENT = 9, /* not in this record: left out in JSON, - elsewhere */
 } field_kind;
 
 /* A field borrows what it points to until the record is emitted. */
@@ -74,6 +75,7 @@ field *put_count(record *r, const char *name, uint64_t value);
 field *put_bool(record *r, const char *name, bool value);
 field *put_time(record *r, const char *name, int64_t wall_us);
 field *put_hex(record *r, const char *name, const uint8_t *bytes, size_t length);
+field *put_absent(record *r, const char *name);
 field *put_reals(record *r, const char *name, const double *values, size_t count);
 /* The last field put is a column of the table. digits as in field. */
 void as_column(field *f, unsigned digits);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A line of JSON whose keys are the names of flags. */
+#include "cli/evidence.h"
+#include "cli/parse.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* A number as text that reads back the same; an array joined by commas. */
+static bool value_text(const json_t *value, char *ret, size_t size) {
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return json_string_length(value) < size &&
+               snprintf(ret, size, "%s", json_string_value(value)) >= 0;
+    case JSON_INTEGER:
+        return snprintf(ret, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value)) > 0;
+    case JSON_REAL: return snprintf(ret, size, "%.17g", json_real_value(value)) > 0;
+    case JSON_TRUE: return snprintf(ret, size, "yes") > 0;
+    case JSON_FALSE: return snprintf(ret, size, "no") > 0;
+    case JSON_ARRAY: {
+        size_t used = 0;
+        ret[0] = '\0';
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            const json_t *one = json_array_get(value, i);
+            if (!json_is_number(one) || size - used < 40) return false;
+            int n = snprintf(ret + used, size - used, "%s%.17g", i == 0 ? "" : ",",
+                json_number_value(one));
+            used += n > 0 ? (size_t) n : 0;
+        }
+        return true;
+    }
+    case JSON_OBJECT:
+    case JSON_NULL: break;
+    }
+    return false;
+}
+
+static int take(const char *key, const json_t *value, post_flags *ret, uint64_t *given,
+    char why[WHY_MAX]) {
+    char text[1024];
+    kith_error err = { 0 };
+    int row = row_index(encode_rows, key);
+    if (json_is_null(value)) return 0; /* as if it were not there */
+    if (row < 0) {
+        const char *near = kith_option_nearest(encode_rows, key);
+        snprintf(why, WHY_MAX, "no such key: %.60s%s%s%s", key,
+            near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+            near == NULL ? "" : "?");
+        return E_LINE;
+    }
+    bool list = json_is_array(value);
+    if (list != (strcmp(key, "near") == 0) && (list || !json_is_string(value))) {
+        snprintf(why, WHY_MAX, "%.60s takes no such value", key);
+        return E_LINE;
+    }
+    if (!value_text(value, text, sizeof text) ||
+        kith_option_set(encode_rows, ret, key, text, &err) < 0) {
+        snprintf(why, WHY_MAX, "%s",
+            err.text[0] == '\0' ? "a value is too long or nested" : err.text);
+        return E_LINE;
+    }
+    *given |= UINT64_C(1) << row;
+    return 0;
+}
+
+int evidence_line(
+    const char *text, size_t length, post_flags *ret, uint64_t *given, char why[WHY_MAX]) {
+    json_error_t bad;
+    if (length > LINE_MAX_BYTES) {
+        snprintf(why, WHY_MAX, "the line is longer than %d bytes", LINE_MAX_BYTES);
+        return E_LINE;
+    }
+    json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &bad);
+    if (object == NULL) {
+        snprintf(why, WHY_MAX, "%.200s, column %d", bad.text, bad.column);
+        return E_LINE;
+    }
+    int code = 0;
+    if (!json_is_object(object)) {
+        snprintf(why, WHY_MAX, "it is no JSON object");
+        code = E_LINE;
+    }
+    const char *key;
+    json_t *value;
+    if (code == 0) {
+        json_object_foreach(object, key, value) {
+            if (code == 0) code = take(key, value, ret, given, why);
+        }
+    }
+    json_decref(object);
+    return code;
+}
