@@ -102,6 +102,7 @@ static void separate(table *work, kith_answer *answer) {
 }
 
 static void describe(const table *work, kith_answer *answer) {
+    CHECK(work->kept_count >= 1);
     const ki_row *kept = work->kept;
     double mu = answer->kept.mu;
     size_t agree = 0;
