@@ -5,6 +5,7 @@
 The golden files must be what VECTORS makes of its source today, and what the
 second reader makes of their bytes. Then COUNT random packets and 4 times as many
 pairs of pattern and subject, from a seed that is printed: KITH_SEED chooses it.
+KITH_SOAK=1: more of them, and a new seed each time.
 After a wanted change of the format:
     build/tests/vectors packets > tests/vectors/packets.json
     build/tests/vectors addresses > tests/vectors/addresses.json
@@ -18,8 +19,9 @@ import kith_packet as kith
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = sys.argv[1]
-COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else int(os.environ.get("KITH_PACKETS", "5000"))
-SEED = os.environ.get("KITH_SEED", "20261121")
+SOAK = os.environ.get("KITH_SOAK") == "1"
+COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 300000 if SOAK else 5000
+SEED = os.environ.get("KITH_SEED", str(int.from_bytes(os.urandom(4), "big")) if SOAK else "20261121")
 
 
 def made(*args):
