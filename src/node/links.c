@@ -12,6 +12,8 @@
 /* carriers.md section 1: 100 ms to 30 s, doubling, with jitter. */
 #define RETRY_MIN_NS UINT64_C(100000000)
 #define RETRY_MAX_NS UINT64_C(30000000000)
+/* Up for so long, and earlier failures are forgotten. */
+#define STEADY_NS UINT64_C(10000000000)
 
 void ki_node_say(kith_node *n, const kith_event *event) {
     if (n->event != NULL) {
@@ -136,7 +138,8 @@ int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err) {
         }
         return r;
     }
-    l->failures = 0;
+    l->up_ns = now.mono_ns;
+    l->cursor_dirty = true; /* it names the medium, even if nothing is ever read */
     set_state(n, l, true, "");
     return 0;
 }
@@ -153,6 +156,18 @@ void ki_links_watch(kith_node *n, kith_time now) {
         kith_link_tick(l->link, now);
         kith_error why = { 0 };
         int r = kith_link_health(l->link, &why);
+        if (r == 0 && !l->up && (kith_link_can(l->link) & KITH_CAN_REPLAY) != 0) {
+            /* What comes back may be another medium: begin as with a new one, but
+             * not in step with one that fails again and again. */
+            kith_link_close(&l->link);
+            l->retry_ns =
+                l->failures == 0 ? now.mono_ns : now.mono_ns + backoff(n, l->failures);
+            l->failures++;
+            continue;
+        }
+        if (r == 0 && now.mono_ns - l->up_ns > STEADY_NS) {
+            l->failures = 0;
+        }
         set_state(n, l, r == 0, why.text);
     }
 }

@@ -23,6 +23,7 @@ typedef struct ki_node_link {
     char why[248];
     uint32_t failures;    /* to open, in a row */
     uint64_t retry_ns;    /* open again then */
+    uint64_t up_ns;       /* since when it is open */
     uint64_t outbox_ns;   /* post again then */
     uint64_t inbox_ns;    /* pull again then */
     uint64_t sent;        /* arrivals handed over */
