@@ -85,6 +85,13 @@ static inline void sample_effect(uint64_t *dice, kith_content *c, size_t p) {
     }
 }
 
+/* Of any number of bits below 64. One roll after the other: compilers differ in
+ * which side of an operator they look at first. */
+static inline uint64_t sample_wide(uint64_t *dice) {
+    uint64_t bits = dice_roll(dice);
+    return bits >> (1 + dice_below(dice, 63));
+}
+
 static inline void sample_digest(uint64_t *dice, kith_content *c) {
     c->digest.measure = (uint8_t) (1 + dice_below(dice, 9));
     c->digest.components = (uint8_t) (1 + dice_below(dice, 4));
@@ -95,7 +102,7 @@ static inline void sample_digest(uint64_t *dice, kith_content *c) {
     c->digest.count = (uint64_t) sample_scale(dice, 1, 1 << 22);
     for (size_t i = 0; i < c->digest.components; i++) {
         for (size_t k = 0; k < 4; k++) {
-            uint64_t high = dice_roll(dice) >> (1 + dice_below(dice, 63));
+            uint64_t high = sample_wide(dice);
             c->digest.sums[i][k] = (kith_i128){ high, dice_roll(dice) | 1 };
             if (k == 2 && dice_roll(dice) % 2 == 0) c->digest.sums[i][k].high = ~high;
         }
@@ -136,8 +143,8 @@ static inline void sample_head(uint64_t *dice, kith_content *c) {
     if (dice_roll(dice) % 2) sample_bytes(dice, c->template_id, KITH_TEMPLATE_SIZE);
     sample_bytes(dice, c->source, KITH_KEY_SIZE);
     sample_bytes(dice, c->signature, KITH_SIGNATURE_SIZE);
-    c->epoch = 1 + (dice_roll(dice) >> (1 + dice_below(dice, 63))) % INT64_MAX;
-    c->seq = dice_roll(dice) >> (1 + dice_below(dice, 63));
+    c->epoch = 1 + sample_wide(dice) % INT64_MAX;
+    c->seq = sample_wide(dice);
     c->t_end_us = (int64_t) sample_scale(dice, 1, 253402300799999000.0);
     c->ttl_s = (uint32_t) sample_scale(dice, 1, 315576000);
     uint64_t span_max = (uint64_t) c->t_end_us / 1000000;

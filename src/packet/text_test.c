@@ -96,7 +96,8 @@ static void agrees_with_a_naive_reader_on_random_texts(void) {
         char text[KITH_TEXT_MAX + 1];
         uint8_t length = sample_text(&dice, text);
         for (uint64_t n = dice_below(&dice, 3); n > 0; n--) {
-            text[dice_below(&dice, length)] = (char) dice_roll(&dice);
+            size_t at = dice_below(&dice, length);
+            text[at] = (char) dice_roll(&dice);
         }
         bool got = fine((const uint8_t *) text, length);
         EXPECT(got == naive((const uint8_t *) text, length));
