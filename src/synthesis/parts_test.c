@@ -137,7 +137,38 @@ static void reml_keeps_the_better_of_two_summits(void) {
     EXPECT(fabs(ki_tau2_reml(rows, 4) - 0.955798) < 1e-5);
 }
 
+static void quantiles_lead_back_to_their_probabilities(void) {
+    static const double dfs[] = { 1, 1.7, 2, 5, 30, 333.3, 4095, 100000 };
+    for (int e = -30; e < 30; e++) {
+        double p = e < 0 ? pow(10, e) : (e + 0.5) / 30;
+        EXPECT(fabs(kith_normal_cdf(kith_normal_quantile(p)) / p - 1) < 1e-12);
+        for (size_t i = 0; i < sizeof dfs / sizeof *dfs; i++) {
+            double x = kith_chi2_quantile(p, dfs[i]);
+            EXPECT(x > 0 && fabs(kith_chi2_upper(x, dfs[i]) - (1 - p)) < 1e-10);
+            double upper = 0.5 + p / 2, t = kith_t_quantile(upper, dfs[i]);
+            EXPECT(t >= 0 && kith_t_quantile(1 - upper, dfs[i]) == -t);
+        }
+    }
+    EXPECT(fabs(kith_t_quantile(0.975, 1e7) - kith_normal_quantile(0.975)) < 1e-6);
+    EXPECT(fabs(kith_t_quantile(0.75, 1) - 1) < 1e-14); /* Cauchy */
+    EXPECT(fabs(kith_chi2_upper(4, 2) - exp(-2)) < 1e-15);
+}
+
+static void what_has_no_quantile_is_not_a_number(void) {
+    EXPECT(isnan(kith_normal_quantile(-0.1)) && isnan(kith_normal_quantile(NAN)));
+    EXPECT(kith_normal_quantile(0) == -INFINITY && kith_normal_quantile(1) == INFINITY);
+    EXPECT(isnan(kith_t_quantile(0.9, 0.5)) && isnan(kith_t_quantile(1, 5)));
+    EXPECT(isnan(kith_t_quantile(0.9, INFINITY)) && isnan(kith_t_quantile(NAN, 5)));
+    EXPECT(isnan(kith_chi2_quantile(0, 3)) && isnan(kith_chi2_quantile(0.5, 0)));
+    EXPECT(isnan(kith_chi2_upper(-1, 3)) && isnan(kith_chi2_upper(1, NAN)));
+    EXPECT(kith_chi2_upper(INFINITY, 3) == 0 && kith_chi2_upper(0, 3) == 1);
+    EXPECT(kith_chi2_upper(1e300, 3) == 0);
+}
+
 static const test_case cases[] = {
+    { "quantiles_lead_back_to_their_probabilities",
+        quantiles_lead_back_to_their_probabilities },
+    { "what_has_no_quantile_is_not_a_number", what_has_no_quantile_is_not_a_number },
     { "halving_ends_at_two_neighbours", halving_ends_at_two_neighbours },
     { "qn_is_one_of_the_differences_in_its_place",
         qn_is_one_of_the_differences_in_its_place },

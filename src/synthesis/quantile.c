@@ -132,8 +132,8 @@ double kith_chi2_upper(double x, double df) {
         return NAN;
     }
     double a = df / 2, h = x / 2;
-    if (h == 0) {
-        return 1;
+    if (h == 0 || isinf(h)) {
+        return h == 0;
     }
     return h < a + 1 ? 1 - gamma_series(a, h) : gamma_fraction(a, h);
 }
