@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <string.h>
 
-#define SUBJECTS 1000
+#define SUBJECTS 20
 
 typedef struct dir {
     const bench *b;
