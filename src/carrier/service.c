@@ -124,7 +124,8 @@ static void wait_for_work(ki_service *s) {
     struct pollfd fds[2] = { { .fd = s->kick, .events = POLLIN },
         { .fd = s->worker->watch_fd == NULL ? -1 : s->worker->watch_fd(s->self),
             .events = POLLIN } };
-    (void) poll(fds, 2, -1); /* interrupted: one turn too many does no harm */
+    int ms = s->worker->wait_ms == NULL ? -1 : s->worker->wait_ms(s->self);
+    (void) poll(fds, 2, ms); /* interrupted: one turn too many does no harm */
 }
 
 static void end_turn(ki_service *s) {

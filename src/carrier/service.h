@@ -28,6 +28,8 @@ typedef struct ki_worker {
     int (*rewind)(void *self, const kith_position *to);
     /* Readable: another turn is due. NULL or -1: none. */
     int (*watch_fd)(void *self);
+    /* After so many ms without anything another turn is due. NULL or -1: never. */
+    int (*wait_ms)(void *self);
     /* The last call, on whichever thread is left; frees self. */
     void (*end)(void *self);
 } ki_worker;

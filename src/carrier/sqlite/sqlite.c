@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sqlite: one file that several processes of a machine share. Whatever posts wait
+ * go into one transaction; readers follow the row ids, which are given out in the
+ * order of commits. A link hears its own posts too. All of it happens on a service
+ * thread. */
+#include "base/check.h"
+#include "base/fail.h"
+#include "base/wire.h"
+#include "carrier/carrier.h"
+#include "carrier/sqlite/db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+enum {
+    CURSOR_SIZE = DB_MEDIUM_SIZE + 8,
+    RETRY_MS_MAX = 64, /* after a write to the WAL, for the commit to show */
+    SICK_MS = 1000,    /* after a failure, until posts may try again */
+};
+
+#define EXPIRE_NS UINT64_C(60000000000) /* between two looks for what expired */
+#define GRACE_US  INT64_C(3600000000)   /* expired rows stay an hour */
+
+typedef struct sqlite {
+    int sync; /* options */
+    int64_t busy_ns;
+    ki_service *service;
+    uint8_t medium[DB_MEDIUM_SIZE];
+    uint64_t acked;
+} sqlite;
+
+typedef struct worker {
+    db db;
+    const kith_host *host;
+    int64_t last;    /* rows up to this id were handed over, or are not wanted */
+    int64_t version; /* of the data, as others change them */
+    bool news, sick;
+    int wake;     /* inotify on the WAL */
+    int retry_ms; /* 0: none due */
+    ki_patterns patterns;
+    kith_time now;
+    uint64_t sick_ns, expired_ns;
+    int64_t ids[DB_IDS]; /* a backlog, by index */
+    size_t ids_at, ids_count;
+    int64_t ids_top; /* behind the last of them */
+    kith_item item;  /* scratch */
+} worker;
+
+static void watch_wal(worker *w) {
+    char path[KITH_URL_MAX + 8];
+    if (w->wake >= 0) {
+        close(w->wake);
+    }
+    w->wake = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    (void) snprintf(path, sizeof path, "%s-wal", w->db.path);
+    if (w->wake >= 0 && inotify_add_watch(w->wake, path, IN_MODIFY) < 0) {
+        close(w->wake); /* then tick alone must do */
+        w->wake = -1;
+    }
+}
+
+static int sqlite_begin(void *self, kith_error *err) {
+    worker *w = self;
+    int r = ki_db_open(&w->db, true, err);
+    r = r < 0 ? r : ki_db_number(&w->db, DB_LAST, 0, &w->last, err);
+    r = r < 0 ? r : ki_db_number(&w->db, DB_VERSION, 0, &w->version, err);
+    if (r == 0) {
+        watch_wal(w);
+    }
+    return r;
+}
+
+static void sqlite_end(void *self) {
+    worker *w = self;
+    ki_db_close(&w->db);
+    if (w->wake >= 0) {
+        close(w->wake);
+    }
+    free(w);
+}
+
+static void get_sick(worker *w, ki_service *s, const kith_error *why) {
+    if (!w->sick) {
+        ki_say(w->host, "sqlite", "%s", why->text);
+    }
+    w->sick = true;
+    w->sick_ns = w->now.mono_ns;
+    ki_service_report(s, why);
+}
+
+static void get_well(worker *w, ki_service *s) {
+    w->sick = false;
+    ki_service_report(s, NULL);
+}
+
+/* The file has gone, or another stands in its place. It is never made anew: where
+ * it was may be the disk below a pulled stick. */
+static void reopen(worker *w, ki_service *s) {
+    uint8_t medium[DB_MEDIUM_SIZE];
+    kith_error why = { 0 };
+    memcpy(medium, w->db.medium, sizeof medium);
+    ki_db_close(&w->db);
+    if (ki_db_open(&w->db, false, &why) < 0 ||
+        ki_db_number(&w->db, DB_VERSION, 0, &w->version, &why) < 0) {
+        ki_db_close(&w->db);
+        get_sick(w, s, &why);
+        return;
+    }
+    if (memcmp(medium, w->db.medium, sizeof medium) != 0) {
+        w->last = 0; /* nothing of it was read */
+    }
+    w->ids_count = w->ids_at = 0;
+    w->news = true;
+    watch_wal(w);
+    get_well(w, s);
+}
+
+static void look_after(worker *w, ki_service *s) {
+    int64_t version = w->version;
+    kith_error why = { 0 };
+    if (!ki_db_is_there(&w->db)) {
+        reopen(w, s);
+        return;
+    }
+    if (w->sick && w->now.mono_ns - w->sick_ns >= SICK_MS * UINT64_C(1000000)) {
+        get_well(w, s); /* posts may try again */
+    }
+    if (ki_db_number(&w->db, DB_VERSION, 0, &version, &why) < 0) {
+        get_sick(w, s, &why);
+    }
+    w->news |= version != w->version;
+    w->version = version;
+}
+
+static void post_all(worker *w, ki_service *s) {
+    kith_error why = { 0 };
+    size_t count = ki_service_waiting(s);
+    if (count == 0) {
+        return;
+    }
+    int r = ki_db_is_there(&w->db)
+                ? ki_db_post(&w->db, s, count, w->now.wall_us, &why)
+                : ki_fail(&why, KITH_E_MISSING, "%.150s is gone", w->db.path);
+    if (r == 0) {
+        ki_service_settled(s, count);
+        w->news = true;
+    } else {
+        get_sick(w, s, &why);
+        ki_service_failed(s, &why);
+    }
+}
+
+/* A thousand at a time, with posts in between: one big one holds the file for
+ * seconds and fills the WAL. True: there may be more. */
+static bool expire(worker *w, ki_service *s) {
+    int64_t none;
+    kith_error why = { 0 };
+    w->expired_ns = w->expired_ns == 0 ? w->now.mono_ns : w->expired_ns;
+    if (w->now.mono_ns - w->expired_ns < EXPIRE_NS) {
+        return false;
+    }
+    int before = sqlite3_total_changes(w->db.handle);
+    if (ki_db_number(&w->db, DB_EXPIRE, w->now.wall_us - GRACE_US, &none, &why) < 0) {
+        ki_service_count(s, 0, 1);
+    }
+    bool more = sqlite3_total_changes(w->db.handle) - before == 1000;
+    if (!more) {
+        w->expired_ns = w->now.mono_ns;
+    }
+    return more;
+}
+
+static void hand_over(worker *w, ki_service *s) {
+    if (ki_patterns_want(&w->patterns, w->item.from.subject)) {
+        bool taken = ki_service_offer(s, &w->item);
+        CHECK(taken); /* there was room, and only pull takes away from it */
+    }
+}
+
+/* A value too long to be read: over it. */
+static int skip_one(worker *w, ki_service *s, kith_error *err) {
+    int r = ki_db_number(&w->db, DB_NEXT, w->last, &w->last, err);
+    ki_service_count(s, 1, 0);
+    return r;
+}
+
+/* Rows in order behind `last`. 0: there may be more; KITH_EMPTY: that was all;
+ * KITH_FULL: no room. */
+static int read_on(worker *w, ki_service *s, kith_error *err) {
+    sqlite3_stmt *stmt = w->db.statements[DB_AFTER];
+    (void) sqlite3_bind_int64(stmt, 1, w->last);
+    int code, rows = 0;
+    bool room = true;
+    while ((room = ki_service_has_room(s)) && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        rows++;
+        if (ki_db_row(stmt, &w->last, &w->item) == 0) {
+            hand_over(w, s);
+        } else {
+            ki_service_count(s, 1, 0);
+        }
+    }
+    (void) sqlite3_reset(stmt);
+    if (!room) {
+        return KITH_FULL;
+    }
+    if (code == SQLITE_TOOBIG) {
+        return skip_one(w, s, err);
+    }
+    if (code != SQLITE_DONE) {
+        return ki_db_fail(&w->db, code, "read", err);
+    }
+    return rows == 0 ? KITH_EMPTY : 0;
+}
+
+/* The subjects one pattern can match, as a range of the index: '.' is followed by
+ * '/', and '!' comes before all that a subject may contain. False: all of them. */
+static bool range_of(const char *pattern, char low[], char high[]) {
+    size_t n = strcspn(pattern, "*>");
+    if (n == 0) {
+        return false;
+    }
+    bool exact = pattern[n] == '\0';
+    memcpy(low, pattern, n);
+    memcpy(high, pattern, n);
+    low[n] = '\0';
+    high[n] = exact ? '!' : '\0';
+    high[n + (exact ? 1 : 0)] = '\0';
+    high[n - 1] = exact ? high[n - 1] : '/';
+    return true;
+}
+
+/* Far behind and wanting little: finds the wanted ids by the index instead of
+ * reading every row. True: there are some, or all up to ids_top are dealt with. */
+static bool find_backlog(worker *w, kith_error *err, int *ret) {
+    char low[KITH_SUBJECT_MAX + 2], high[KITH_SUBJECT_MAX + 2];
+    int64_t top = w->last;
+    *ret = ki_db_number(&w->db, DB_LAST, 0, &top, err);
+    if (*ret < 0 || top - w->last < DB_IDS || w->patterns.count != 1 ||
+        !range_of(w->patterns.text[0], low, high)) {
+        return false;
+    }
+    sqlite3_stmt *stmt = w->db.statements[DB_RANGE];
+    (void) sqlite3_bind_int64(stmt, 1, w->last);
+    (void) sqlite3_bind_text(stmt, 2, low, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_text(stmt, 3, high, -1, SQLITE_STATIC);
+    (void) sqlite3_bind_int64(stmt, 4, top);
+    (void) sqlite3_bind_int64(stmt, 5, DB_IDS);
+    int code;
+    w->ids_at = w->ids_count = 0;
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        w->ids[w->ids_count++] = sqlite3_column_int64(stmt, 0);
+    }
+    (void) sqlite3_reset(stmt);
+    (void) sqlite3_clear_bindings(stmt);
+    if (code != SQLITE_DONE) {
+        w->ids_count = 0;
+        *ret = ki_db_fail(&w->db, code, "read", err);
+        return false;
+    }
+    w->ids_top = w->ids_count < DB_IDS ? top : w->ids[DB_IDS - 1];
+    w->last = w->ids_count == 0 ? top : w->last;
+    return true;
+}
+
+/* As read_on. */
+static int read_backlog(worker *w, ki_service *s, kith_error *err) {
+    sqlite3_stmt *stmt = w->db.statements[DB_ONE];
+    while (w->ids_at < w->ids_count) {
+        if (!ki_service_has_room(s)) {
+            return KITH_FULL;
+        }
+        int64_t id = w->ids[w->ids_at++];
+        (void) sqlite3_bind_int64(stmt, 1, id);
+        int code = sqlite3_step(stmt);
+        bool good = code == SQLITE_ROW && ki_db_row(stmt, &id, &w->item) == 0;
+        (void) sqlite3_reset(stmt);
+        if (good) {
+            hand_over(w, s);
+        } else if (code == SQLITE_ROW || code == SQLITE_TOOBIG) {
+            ki_service_count(s, 1, 0);
+        } else if (code != SQLITE_DONE) { /* done: it expired meanwhile */
+            return ki_db_fail(&w->db, code, "read", err);
+        }
+        w->last = id;
+    }
+    w->last = w->ids_top;
+    w->ids_count = w->ids_at = 0;
+    return 0;
+}
+
+/* True: at once again. */
+static bool read_some(worker *w, ki_service *s) {
+    kith_error why = { 0 };
+    int r = 0;
+    if (w->ids_count > 0 || find_backlog(w, &why, &r)) {
+        r = read_backlog(w, s, &why);
+    } else if (r == 0) {
+        r = read_on(w, s, &why);
+    }
+    if (r < 0) {
+        get_sick(w, s, &why);
+    }
+    w->news = r != KITH_EMPTY;
+    return r == 0;
+}
+
+/* Somebody wrote into the WAL; the commit shows only after his fsync. */
+static void hear_wal(worker *w) {
+    char buffer[4096];
+    bool heard = false;
+    while (w->wake >= 0 && read(w->wake, buffer, sizeof buffer) > 0) {
+        heard = true;
+    }
+    if (heard) {
+        w->news = true;
+        w->retry_ms = 1;
+    } else if (w->retry_ms > 0) {
+        w->news = true;
+        w->retry_ms = w->retry_ms < RETRY_MS_MAX ? 2 * w->retry_ms : 0;
+    }
+}
+
+static bool sqlite_work(void *self, ki_service *s) {
+    worker *w = self;
+    kith_time now = ki_service_now(s);
+    bool ticked = now.mono_ns != w->now.mono_ns;
+    w->now = now;
+    if (ticked) {
+        look_after(w, s);
+    }
+    if (ki_service_patterns(s, &w->patterns)) {
+        w->ids_count = w->ids_at = 0;
+        w->news = true;
+    }
+    post_all(w, s);
+    hear_wal(w);
+    if (w->db.handle == NULL) {
+        return false;
+    }
+    bool more = expire(w, s);
+    if (w->news && w->patterns.count > 0) {
+        more |= read_some(w, s);
+    }
+    return more;
+}
+
+static int sqlite_rewind_now(void *self, const kith_position *to) {
+    worker *w = self;
+    int64_t last = 0, at = 0;
+    if (w->db.handle == NULL) {
+        return KITH_E_MISSING;
+    }
+    int r = ki_db_number(&w->db, DB_LAST, 0, &last, NULL);
+    if (to->kind == KITH_FROM_CURSOR) {
+        if (to->length != CURSOR_SIZE ||
+            memcmp(to->cursor, w->db.medium, DB_MEDIUM_SIZE) != 0) {
+            return KITH_E_MISSING;
+        }
+        uint64_t id = wire_get64(to->cursor + DB_MEDIUM_SIZE);
+        if (id > (uint64_t) last) {
+            return r < 0 ? r : KITH_E_MISSING;
+        }
+        at = (int64_t) id;
+    } else if (to->kind == KITH_FROM_TIME) {
+        at = last + 1;
+        r = r < 0 ? r : ki_db_number(&w->db, DB_SINCE, to->time_us, &at, NULL);
+        at--;
+    } else if (to->kind == KITH_FROM_NOW) {
+        at = last;
+    } else if (to->kind != KITH_FROM_START) {
+        return KITH_E_ARG;
+    }
+    if (r == 0) {
+        w->last = at;
+        w->ids_count = w->ids_at = 0;
+        w->news = true;
+    }
+    return r;
+}
+
+static int sqlite_watch_fd(void *self) {
+    worker *w = self;
+    return w->db.handle == NULL ? -1 : w->wake;
+}
+
+static int sqlite_wait_ms(void *self) {
+    worker *w = self;
+    return w->retry_ms > 0 && w->patterns.count > 0 ? w->retry_ms : -1;
+}
+
+static const ki_worker sqlite_worker = { .begin = sqlite_begin,
+    .work = sqlite_work,
+    .rewind = sqlite_rewind_now,
+    .watch_fd = sqlite_watch_fd,
+    .wait_ms = sqlite_wait_ms,
+    .end = sqlite_end };
+
+/* The folder's links are followed, the file's own is not. */
+static int full_path(const char *place, char *ret, size_t size, kith_error *err) {
+    char folder[KITH_URL_MAX + 1];
+    const char *slash = strrchr(place, '/'), *name = slash == NULL ? place : slash + 1;
+    if (*name == '\0') {
+        return ki_fail(
+            err, KITH_E_ARG, "sqlite:// needs a file, as in sqlite:///srv/kith.db");
+    }
+    (void) snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int) (name - place),
+        slash == NULL ? "." : place);
+    char *real = realpath(folder, NULL);
+    if (real == NULL) {
+        (void) ki_fail_sys(err, "folder %.150s", folder);
+        return KITH_E_MISSING;
+    }
+    int n = snprintf(ret, size, "%s/%s", real, name);
+    free(real);
+    return n > 0 && (size_t) n < size
+               ? 0
+               : ki_fail(err, KITH_E_ARG, "path longer than %d", KITH_URL_MAX);
+}
+
+static int sqlite_open(
+    void *self, const char *place, const kith_host *host, kith_error *err) {
+    sqlite *q = self;
+    worker *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return ki_fail(err, KITH_E_MEMORY, "state");
+    }
+    int r = full_path(place, w->db.path, sizeof w->db.path, err);
+    if (r < 0) {
+        if (err != NULL) {
+            err->code = r;
+        }
+        free(w);
+        return r;
+    }
+    w->host = host;
+    w->wake = -1;
+    w->db.normal = q->sync == 1;
+    w->db.busy_ms = (int) (q->busy_ns / 1000000);
+    r = ki_service_start(&q->service, &sqlite_worker, w, err);
+    if (r == 0) {
+        memcpy(q->medium, w->db.medium, sizeof q->medium); /* written before begin ended */
+    }
+    return r;
+}
+
+static void sqlite_close(void *self) {
+    sqlite *q = self;
+    ki_service_stop(&q->service);
+}
+
+/* While the file is away, or has just refused, nothing is taken. */
+static int sqlite_post(void *self, const kith_posting *what) {
+    sqlite *q = self;
+    return ki_service_health(q->service, NULL) < 0 ? KITH_FULL
+                                                   : ki_service_post(q->service, what);
+}
+
+static int sqlite_follow(void *self, const char *const *patterns, size_t count) {
+    sqlite *q = self;
+    ki_service_follow(q->service, patterns, count);
+    return 0;
+}
+
+static int sqlite_pull(void *self, kith_item *ret_item) {
+    sqlite *q = self;
+    return ki_service_pull(q->service, ret_item);
+}
+
+static int sqlite_settle(void *self, uint64_t *ret_through, kith_error *err) {
+    sqlite *q = self;
+    return ki_service_settle(q->service, ret_through, err);
+}
+
+static void sqlite_ack(void *self, uint64_t token) {
+    sqlite *q = self;
+    q->acked = token > q->acked ? token : q->acked;
+}
+
+static int sqlite_rewind(void *self, const kith_position *to) {
+    sqlite *q = self;
+    int r = ki_service_rewind(q->service, to);
+    if (r == 0) {
+        q->acked =
+            to->kind == KITH_FROM_CURSOR ? wire_get64(to->cursor + DB_MEDIUM_SIZE) : 0;
+    }
+    return r;
+}
+
+static void sqlite_cursor(void *self, kith_position *ret_position) {
+    sqlite *q = self;
+    if (q->acked == 0) {
+        return;
+    }
+    ret_position->kind = KITH_FROM_CURSOR;
+    ret_position->length = CURSOR_SIZE;
+    memcpy(ret_position->cursor, q->medium, DB_MEDIUM_SIZE);
+    wire_put64(ret_position->cursor + DB_MEDIUM_SIZE, q->acked);
+}
+
+static int sqlite_wake_fd(void *self) {
+    sqlite *q = self;
+    return ki_service_wake_fd(q->service);
+}
+
+static void sqlite_tick(void *self, kith_time now) {
+    sqlite *q = self;
+    ki_service_tick(q->service, now);
+}
+
+static kith_level sqlite_level(void *self) {
+    sqlite *q = self;
+    return q->sync == 0 ? KITH_LEVEL_DISK : KITH_LEVEL_OS;
+}
+
+static void sqlite_counters(void *self, kith_counters *ret) {
+    sqlite *q = self;
+    ki_service_counters(q->service, ret);
+}
+
+static int sqlite_health(void *self, kith_error *err) {
+    sqlite *q = self;
+    return ki_service_health(q->service, err);
+}
+
+static const kith_option options[] = {
+    { "sync", KITH_OPTION_ONE, offsetof(sqlite, sync), 0, 0, "full", "full|normal",
+        "full: settled is on the disk; normal: a power cut may take it" },
+    { "busy", KITH_OPTION_TIME, offsetof(sqlite, busy_ns), 1000000, INT64_C(60000000000),
+        "5s", NULL, "how long another process may hold the file" },
+    { .name = NULL },
+};
+
+const kith_carrier ki_sqlite_carrier = {
+    .abi = KITH_CARRIER_ABI,
+    .can = KITH_CAN_REPLAY | KITH_CAN_DURABLE | KITH_CAN_ORDER | KITH_CAN_PREFIX |
+           KITH_CAN_DEDUPE,
+    .state_size = sizeof(sqlite),
+    .scheme = "sqlite",
+    .summary = "one file shared by the processes of a machine",
+    .place = "/path/file.db",
+    .options = options,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .post = sqlite_post,
+    .follow = sqlite_follow,
+    .pull = sqlite_pull,
+    .settle = sqlite_settle,
+    .ack = sqlite_ack,
+    .rewind = sqlite_rewind,
+    .cursor = sqlite_cursor,
+    .wake_fd = sqlite_wake_fd,
+    .tick = sqlite_tick,
+    .level = sqlite_level,
+    .counters = sqlite_counters,
+    .health = sqlite_health,
+};
