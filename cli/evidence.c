@@ -52,7 +52,7 @@ bool parse_hex(
         const char *at = c == '\0' ? NULL : strchr(digits, c);
         if (at == NULL) return false;
         uint8_t value = (uint8_t) (at - digits);
-        ret[i / 2] = i % 2 == 0 ? (uint8_t) (value << 4) : (uint8_t) (ret[i / 2] | value);
+        ret[i / 2] = (uint8_t) (i % 2 == 0 ? value << 4 : ret[i / 2] | value);
     }
     *ret_length = length / 2;
     return true;
