@@ -93,7 +93,13 @@ bool ki_subject_ok(const uint8_t *text, size_t length) {
 }
 
 bool kith_subject_valid(const char *subject) {
-    return walk_string(subject, false) == FINE;
+    uint8_t room[KITH_SUBJECT_MAX + LANES];
+    size_t length = strnlen(subject, KITH_SUBJECT_MAX + 1);
+    if (length > KITH_SUBJECT_MAX) {
+        return false;
+    }
+    memcpy(room, subject, length);
+    return ki_subject_ok(room, length);
 }
 
 bool kith_pattern_valid(const char *pattern) {
@@ -104,15 +110,19 @@ const char *kith_subject_fault(const char *text, bool wild) {
     return faults[walk_string(text, wild)];
 }
 
+static bool inside(char c) {
+    return c != '.' && c != '\0';
+}
+
 /* Both are valid here, so a token ends with a dot or with NUL. */
 static bool matches(const char *p, const char *s) {
     for (;;) {
         if (*p == '>') return true;
         if (*p == '*') {
             p++;
-            while (letter(*s)) s++;
+            while (inside(*s)) s++;
         } else {
-            while (letter(*p) && *p == *s) p++, s++;
+            while (inside(*p) && *p == *s) p++, s++;
         }
         if (*p != *s) return false;
         if (*p == '\0') return true;
