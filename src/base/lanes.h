@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/lanes.h - sixteen bytes at once, for checks of characters. A mask has one
  * bit per byte, the first byte's lowest. The plain C below the SSE2 says what
- * each function means; machines without SSE2 run it. */
+ * each function means; machines without SSE2 run it, and one test. */
 #ifndef BASE_LANES_H
 #define BASE_LANES_H
 
@@ -12,7 +12,7 @@
 #define LANES     16
 #define LANES_ALL 0xffffu
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(LANES_PLAIN)
 #include <emmintrin.h>
 
 typedef __m128i lanes;
