@@ -3,6 +3,7 @@
 #include <kith/signal.h>
 
 #include "base/dice.h"
+#include "base/draw.h"
 #include "test.h"
 
 #include <math.h>
@@ -22,14 +23,6 @@ static kith_window window_of(
     kith_window w;
     if (kith_window_init(&w, &o) != 0) abort();
     return w;
-}
-
-static double uniform(uint64_t *dice) {
-    return ((double) (dice_roll(dice) >> 11) + 0.5) * 0x1p-53;
-}
-
-static double normal(uint64_t *dice) {
-    return sqrt(-2 * log(uniform(dice))) * cos(2 * M_PI * uniform(dice));
 }
 
 static void a_window_is_empty_then_filling_then_ready_then_empty(void) {
@@ -170,7 +163,7 @@ static void a_known_distribution_is_found_again(void) {
     for (int i = 0; i < WINDOWS; i++) {
         kith_content c = { .type = KITH_LEAF };
         for (int j = 0; j < N; j++) {
-            EXPECT_INT(kith_window_number(&w, 3 + 2 * normal(&dice), false, at(i)), 0);
+            EXPECT_INT(kith_window_number(&w, 3 + 2 * draw_normal(&dice), false, at(i)), 0);
         }
         EXPECT_INT(kith_window_take(&w, &c, 0), 0);
         sum += c.effect[0] - 3;
@@ -188,7 +181,8 @@ static void a_distant_mean_keeps_its_variance(void) {
     kith_window near = window_of(KITH_SIGNAL_MEAN, 1000, 0, 2), far = near;
     kith_content a = { .type = KITH_LEAF }, b = a;
     for (int i = 0; i < 1000; i++) {
-        double x = floor(1024 * normal(&dice)) / 1024; /* so that adding 2^30 is exact */
+        double x =
+            floor(1024 * draw_normal(&dice)) / 1024; /* so that adding 2^30 is exact */
         EXPECT_INT(kith_window_number(&near, x, false, at(i)), 0);
         EXPECT_INT(kith_window_number(&far, x + 0x1p30, false, at(i)), 0);
     }
@@ -291,7 +285,7 @@ static void a_random_walk_agrees_with_a_list_of_everything(void) {
         uint64_t opened = 0, taken = 0;
         now.n = base.n = 0;
         for (int step = 0; step < 2000; step++) {
-            double x = 10 * normal(&dice);
+            double x = 10 * draw_normal(&dice);
             kith_time when = { t += dice_below(&dice, 6),
                 START + (int64_t) dice_below(&dice, 99) };
             bool to_base = based && dice_below(&dice, 20) == 0 && base.n < KEPT;

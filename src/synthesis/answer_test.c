@@ -4,6 +4,7 @@
 #include <kith/synthesis.h>
 
 #include "base/dice.h"
+#include "base/draw.h"
 #include "test.h"
 
 #include <math.h>
@@ -18,19 +19,11 @@ static kith_leaf leaf(unsigned source, double y, double v) {
     return it;
 }
 
-static double uniform(uint64_t *dice) {
-    return ((double) (dice_roll(dice) >> 11) + 0.5) * 0x1p-53;
-}
-
-static double normal(uint64_t *dice) {
-    return sqrt(-2 * log(uniform(dice))) * cos(2 * M_PI * uniform(dice));
-}
-
 /* k honest sources about 0 with tau, sizes lognormal(2, 1). */
 static void honest(uint64_t *dice, unsigned k, double tau) {
     for (unsigned i = 0; i < k; i++) {
-        double n = fmax(1, round(exp(2 + normal(dice))));
-        leaves[i] = leaf(i, normal(dice) * sqrt(tau * tau + 1 / n), 1 / n);
+        double n = fmax(1, round(exp(2 + draw_normal(dice))));
+        leaves[i] = leaf(i, draw_normal(dice) * sqrt(tau * tau + 1 / n), 1 / n);
         leaves[i].n = (uint64_t) n;
     }
 }
@@ -97,7 +90,8 @@ static void one_liar_of_twelve_is_named_and_flattened(void) {
         uint64_t dice = seed;
         honest(&dice, 12, 0.3);
         kith_answer without = answer_of(11);
-        leaves[11] = leaf(11, seed % 2 ? 1000 : -1000, exp(6 * normal(&dice)) + 0x1p-20);
+        leaves[11] =
+            leaf(11, seed % 2 ? 1000 : -1000, exp(6 * draw_normal(&dice)) + 0x1p-20);
         kith_answer a = answer_of(12);
         EXPECT(sound(&a, 12));
         /* Who claims a standard error of hundreds is not far out at 1000; his weight
@@ -196,7 +190,7 @@ static void scale_and_shift_move_the_answer_with_them(void) {
         unsigned k = 3 + (unsigned) dice_below(&dice, 30);
         honest(&dice, k, 0.3);
         kith_answer a = answer_of(k);
-        double c = exp(normal(&dice)), by = 3 * normal(&dice);
+        double c = exp(draw_normal(&dice)), by = 3 * draw_normal(&dice);
         for (unsigned i = 0; i < k; i++) {
             leaves[i].y *= c;
             leaves[i].v *= c * c;
@@ -267,11 +261,12 @@ static void extremes_of_every_range_give_finite_answers(void) {
         /* Every other run goes beyond what a packet may hold. */
         unsigned k = 2 + (unsigned) dice_below(&dice, 14), wide = run % 2 != 0;
         for (unsigned i = 0; i < k; i++) {
-            leaves[i] = leaf(
-                i, ys[dice_below(&dice, 5 + wide)], vs[dice_below(&dice, 3 + 2 * wide)]);
-            leaves[i].relevance = run % 3 ? 1 : uniform(&dice);
+            double y = ys[dice_below(&dice, 5 + wide)]; /* one roll after the other */
+            leaves[i] = leaf(i, y, vs[dice_below(&dice, 3 + 2 * wide)]);
+            leaves[i].relevance = run % 3 ? 1 : draw_uniform(&dice);
         }
-        kith_leaf own = leaf(999, ys[dice_below(&dice, 5)], vs[dice_below(&dice, 3)]);
+        double mine = ys[dice_below(&dice, 5)];
+        kith_leaf own = leaf(999, mine, vs[dice_below(&dice, 3)]);
         kith_answer a;
         EXPECT_INT(kith_pool_answer(leaves, k, &own, NULL, &a, votes), 0);
         if (a.insufficient) continue;
@@ -289,8 +284,8 @@ static void a_leaf_altered_within_range_leaves_a_sound_answer(void) {
         unsigned k = 3 + (unsigned) dice_below(&dice, 17);
         honest(&dice, k, 0.3);
         kith_leaf *one = &leaves[dice_below(&dice, k)];
-        one->y = 1024 * (2 * uniform(&dice) - 1);
-        one->v = exp2(40 * uniform(&dice) - 20);
+        one->y = 1024 * (2 * draw_uniform(&dice) - 1);
+        one->v = exp2(40 * draw_uniform(&dice) - 20);
         kith_answer a = answer_of(k);
         EXPECT(sound(&a, k) && !a.insufficient);
     }

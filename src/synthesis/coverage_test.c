@@ -3,7 +3,7 @@
  * wider than four binomial errors; what is printed is what was found. */
 #include <kith/synthesis.h>
 
-#include "base/dice.h"
+#include "base/draw.h"
 #include "test.h"
 
 #include <math.h>
@@ -12,19 +12,11 @@
 
 static kith_leaf leaves[64];
 
-static double uniform(uint64_t *dice) {
-    return ((double) (dice_roll(dice) >> 11) + 0.5) * 0x1p-53;
-}
-
-static double normal(uint64_t *dice) {
-    return sqrt(-2 * log(uniform(dice))) * cos(2 * M_PI * uniform(dice));
-}
-
 /* k sources of sizes lognormal(2, 1) about the truth. */
 static void draw(uint64_t *dice, unsigned k, double tau2) {
     for (unsigned i = 0; i < k; i++) {
-        double v = 1 / fmax(1, round(exp(2 + normal(dice))));
-        leaves[i] = (kith_leaf){ .y = TRUTH + normal(dice) * sqrt(tau2 + v),
+        double v = 1 / fmax(1, round(exp(2 + draw_normal(dice))));
+        leaves[i] = (kith_leaf){ .y = TRUTH + draw_normal(dice) * sqrt(tau2 + v),
             .v = v,
             .relevance = 1,
             .source = { (uint8_t) i, (uint8_t) (i >> 8) } };
@@ -45,7 +37,7 @@ static tally found(unsigned k, double tau2, unsigned runs) {
         kith_answer a, everybody;
         kith_fit fe;
         draw(&dice, k, tau2);
-        double next = TRUTH + normal(&dice) * sqrt(tau2);
+        double next = TRUTH + draw_normal(&dice) * sqrt(tau2);
         if (kith_pool_answer(leaves, k, NULL, NULL, &a, NULL) != 0 ||
             kith_pool_answer(leaves, k, NULL, &plain, &everybody, NULL) != 0 ||
             kith_pool_fit(leaves, k, KITH_POOL_FE, KITH_CI_WALD, &fe) != 0) {
@@ -97,8 +89,10 @@ static void the_own_result_averaged_over_tau_keeps_its_word(void) {
             uint64_t dice = 104729 * (uint64_t) run + c;
             kith_answer a;
             draw(&dice, at[c].others, at[c].tau2);
-            double mine = TRUTH + normal(&dice) * sqrt(at[c].tau2), v = 1.0 / 6;
-            kith_leaf own = { .y = mine + normal(&dice) * sqrt(v), .v = v, .relevance = 1 };
+            double mine = TRUTH + draw_normal(&dice) * sqrt(at[c].tau2), v = 1.0 / 6;
+            kith_leaf own = {
+                .y = mine + draw_normal(&dice) * sqrt(v), .v = v, .relevance = 1
+            };
             own.source[5] = 1;
             EXPECT_INT(kith_pool_answer(leaves, at[c].others, &own, NULL, &a, NULL), 0);
             held += a.shrunk_low <= mine && mine <= a.shrunk_high;

@@ -104,7 +104,8 @@ static void all_evidence_can_be_pooled(void) {
     uint64_t dice = 6;
     kith_sums sums = { 0 };
     for (int i = 0; i < 20000; i++) {
-        uint32_t tries = 1 + (uint32_t) (dice_roll(&dice) >> (33 + dice_below(&dice, 30)));
+        uint64_t roll = dice_roll(&dice);
+        uint32_t tries = 1 + (uint32_t) (roll >> (33 + dice_below(&dice, 30)));
         uint32_t hits = (uint32_t) dice_below(&dice, (uint64_t) tries + 1);
         EXPECT_INT(scalar(with_counts(hits, tries)), 0);
         EXPECT_INT(kith_sums_add(&sums, y, v), 0);

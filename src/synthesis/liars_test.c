@@ -4,7 +4,7 @@
  * tau 0.3, sizes lognormal(2, 1), v = 1/n. Chance is seeded. */
 #include <kith/synthesis.h>
 
-#include "base/dice.h"
+#include "base/draw.h"
 #include "test.h"
 
 #include <math.h>
@@ -24,23 +24,17 @@ typedef struct errors {
 
 static kith_leaf leaves[MOST];
 
-static double uniform(uint64_t *dice) {
-    return ((double) (dice_roll(dice) >> 11) + 0.5) * 0x1p-53;
-}
-
-static double normal(uint64_t *dice) {
-    return sqrt(-2 * log(uniform(dice))) * cos(2 * M_PI * uniform(dice));
-}
-
 static void draw(uint64_t *dice, unsigned k, unsigned liars, lie told) {
     for (unsigned i = 0; i < k; i++) {
-        double n = fmax(1, round(exp(2 + normal(dice)))), v = 1 / n;
-        leaves[i] = (kith_leaf){ .y = normal(dice) * sqrt(0.09 + v),
+        double n = fmax(1, round(exp(2 + draw_normal(dice)))), v = 1 / n;
+        leaves[i] = (kith_leaf){ .y = draw_normal(dice) * sqrt(0.09 + v),
             .v = v,
             .relevance = 1,
             .source = { (uint8_t) i } };
         if (i < liars) {
-            leaves[i].y = told == GROSS ? 5 : told == LOUD ? 1 : 0.6 + 0.05 * normal(dice);
+            leaves[i].y = told == GROSS  ? 5
+                          : told == LOUD ? 1
+                                         : 0.6 + 0.05 * draw_normal(dice);
             leaves[i].v = told == GROSS ? v : told == LOUD ? 1e-6 : exp(-2);
         }
     }

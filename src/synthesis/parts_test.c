@@ -5,6 +5,7 @@
 #include "synthesis/tau2.h"
 
 #include "base/dice.h"
+#include "base/draw.h"
 #include "test.h"
 
 #include <math.h>
@@ -13,10 +14,6 @@
 
 static ki_row rows[MOST];
 static ki_pair scratch[MOST];
-
-static double uniform(uint64_t *dice) {
-    return ((double) (dice_roll(dice) >> 11) + 0.5) * 0x1p-53;
-}
 
 static void set(size_t i, double y, double v) {
     rows[i] = (ki_row){ .y = y, .v = v, .omega = 1 };
@@ -51,7 +48,7 @@ static void qn_is_one_of_the_differences_in_its_place(void) {
         size_t k = 2 + dice_below(&dice, MOST - 2), n = 0, h = k / 2 + 1;
         double grain = run % 2 ? 8 : 1e9; /* half of the runs with many ties */
         for (size_t i = 0; i < k; i++) {
-            scratch[i] = (ki_pair){ floor(grain * uniform(&dice)) / 7, 0 };
+            scratch[i] = (ki_pair){ floor(grain * draw_uniform(&dice)) / 7, 0 };
             for (size_t j = 0; j < i; j++) {
                 gaps[n++] = fabs(scratch[i].y - scratch[j].y);
             }
@@ -86,9 +83,10 @@ static void tau2_of_each_name_solves_its_equation(void) {
     for (int run = 0; run < 300; run++) {
         size_t k = 2 + dice_below(&dice, 20);
         for (size_t i = 0; i < k; i++) {
-            set(i, 4 * uniform(&dice), 0.01 + uniform(&dice));
+            double y = 4 * draw_uniform(&dice); /* one roll after the other */
+            set(i, y, 0.01 + draw_uniform(&dice));
         }
-        double target = (double) (k - 1) * (0.2 + uniform(&dice));
+        double target = (double) (k - 1) * (0.2 + draw_uniform(&dice));
         double tau2 = ki_tau2_where_q(rows, k, target), weight = 0, mu = 0, q = 0;
         for (size_t i = 0; i < k; i++) weight += 1 / (rows[i].v + tau2);
         for (size_t i = 0; i < k; i++) mu += rows[i].y / (rows[i].v + tau2) / weight;
@@ -109,7 +107,8 @@ static void reml_finds_the_highest_of_several_summits(void) {
     for (int run = 0; run < 3000; run++) {
         size_t k = 3 + dice_below(&dice, 4);
         for (size_t i = 0; i < k; i++) {
-            set(i, 4 * uniform(&dice) - 2, pow(10, (double) dice_below(&dice, 6) - 4));
+            double y = 4 * draw_uniform(&dice) - 2;
+            set(i, y, pow(10, (double) dice_below(&dice, 6) - 4));
         }
         double best = ki_tau2_reml(rows, k), top = ki_loglik(rows, k, best);
         double before = ki_loglik(rows, k, 0), tau2 = 1e-9;

@@ -4,6 +4,7 @@
 #include <kith/synthesis.h>
 
 #include "base/dice.h"
+#include "base/draw.h"
 #include "test.h"
 
 #include <math.h>
@@ -16,12 +17,9 @@ typedef struct point {
     double y, v;
 } point;
 
-static double uniform(uint64_t *dice) {
-    return (double) (dice_roll(dice) >> 11) * 0x1p-53;
-}
-
 static point any_point(uint64_t *dice) {
-    point it = { 2048 * uniform(dice) - 1024, exp2(40 * uniform(dice) - 20) };
+    point it = { .y = 2048 * draw_uniform(dice) - 1024 };
+    it.v = exp2(40 * draw_uniform(dice) - 20); /* one roll after the other */
     return it;
 }
 
@@ -140,8 +138,9 @@ static void derived_values_are_finite_for_any_sums_a_stranger_may_send(void) {
     for (int i = 0; i < 20000; i++) {
         kith_sums sums = { .count = dice_below(&dice, KITH_LEAVES_MAX + 2) };
         for (int j = 0; j < 4; j++) {
-            sums.s[j].low = dice_roll(&dice) >> dice_below(&dice, 64);
-            sums.s[j].high = i % 3 ? dice_roll(&dice) >> dice_below(&dice, 64) : 0;
+            uint64_t low = dice_roll(&dice), high = dice_roll(&dice);
+            sums.s[j].low = low >> dice_below(&dice, 64);
+            sums.s[j].high = i % 3 ? high >> dice_below(&dice, 64) : 0;
         }
         double mu = 1, q = 1, tau2 = 1;
         int rc = kith_sums_derive(&sums, &mu, &q, &tau2);
@@ -192,9 +191,8 @@ static void sums_agree_with_the_leaves_they_came_from(void) {
         size_t k = 2 + dice_below(&dice, 19);
         kith_sums sums = { 0 };
         for (size_t i = 0; i < k; i++) {
-            leaves[i] = (kith_leaf){
-                .y = 4 * uniform(&dice), .v = 0.01 + uniform(&dice), .relevance = 1
-            };
+            leaves[i] = (kith_leaf){ .y = 4 * draw_uniform(&dice), .relevance = 1 };
+            leaves[i].v = 0.01 + draw_uniform(&dice);
             EXPECT(add(&sums, (point){ leaves[i].y, leaves[i].v }));
         }
         double mu, q, tau2;
