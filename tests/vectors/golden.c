@@ -293,6 +293,7 @@ static void refused(void) {
     }
     kith_content c = basic(KITH_LEAF, EFFECT), big = largest();
     if (kith_packet_seal(&c, key, &p) < 0) exit(1);
+    p.bytes[p.length] = 0; /* seal says nothing of what lies behind a packet */
     show_spoilt("no bytes", &p, 0);
     show_spoilt("one byte", &p, 1);
     show_spoilt("one byte short", &p, p.length - 1u);
