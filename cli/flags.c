@@ -118,8 +118,6 @@ const kith_option follow_rows[] = {
             "the interval: modified Hartung-Knapp, Hartung-Knapp, normal"),                \
         YES(ask_flags, "plain", plain, "everybody counts as claimed: no caps, no flags"),  \
         YES(ask_flags, "own-only", own_only, "only what this node found itself"),          \
-        ROW(ask_flags, "as-of", TEXT, as_of, 0, 39, "",                                    \
-            "as it was at a time, or 1h for an hour ago"),                                 \
         ROW(ask_flags, "unit", INT, unit_u, -9, 10, "10",                                  \
             "only evidence in units of 10^U; 10: what most sources use")
 

@@ -37,7 +37,6 @@ typedef struct ask_flags { /* ask, why */
     int64_t quorum;
     int method, ci;
     bool plain, own_only;
-    char as_of[40];
     int64_t unit_u;
 } ask_flags;
 

@@ -84,7 +84,7 @@ static void words_of(uint32_t can, bool native, char *ret, size_t size) {
 }
 
 static bool is_wrapper(const kith_carrier *k) {
-    return strstr(k->place, "://") != NULL || strncmp(k->place, "URL", 3) == 0;
+    return strstr(k->place, "URL inside") != NULL;
 }
 
 /* The level that the presets give; "-" where it takes a place to know. */

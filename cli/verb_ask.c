@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ask and why: the answer, and every packet behind it. */
+#include "cli/answer.h"
+#include "cli/place.h"
+#include "cli/verbs.h"
+
+#include <kith/address.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUBJECTS_MAX 4096
+#define ROWS_MAX     (2 * KITH_POOL_MAX)
+
+typedef struct asking {
+    const call *c;
+    kith_store *store;
+    kith_ask ask;
+    uint8_t public_key[KITH_KEY_SIZE], template_id[KITH_TEMPLATE_SIZE];
+    char (*subjects)[KITH_SUBJECT_MAX + 1];
+    size_t subject_count;
+    bool too_many;
+} asking;
+
+static int see_subject(void *ctx, const kith_record *one) {
+    asking *a = ctx;
+    kith_content content;
+    if (kith_packet_decode(one->packet.bytes, one->packet.length, &content) < 0) return 0;
+    const char *subject = content.address.subject;
+    size_t n = a->subject_count;
+    if (n > 0 && strcmp(a->subjects[n - 1], subject) == 0) return 0; /* in order */
+    if (n == SUBJECTS_MAX) {
+        a->too_many = true;
+        return KITH_STOP;
+    }
+    memcpy(a->subjects[a->subject_count++], subject, strlen(subject) + 1);
+    return 0;
+}
+
+/* The subjects that the argument names. */
+static int find_subjects(asking *a) {
+    kith_error err = { 0 };
+    const char *what = a->c->args[0];
+    const char *why = kith_subject_fault(what, true);
+    if (why != NULL) return fault(a->c->out, E_SUBJECT, what, "%s", why);
+    a->subjects = calloc(SUBJECTS_MAX, sizeof *a->subjects);
+    if (a->subjects == NULL) return fault(a->c->out, E_MEMORY, "subjects", NULL);
+    if (kith_subject_valid(what)) {
+        memcpy(a->subjects[a->subject_count++], what, strlen(what) + 1);
+        return 0;
+    }
+    if (kith_store_latest(a->store, what, a->ask.now_us, see_subject, a, &err) < 0) {
+        return store_fault(a->c, &err);
+    }
+    if (a->too_many) out_note(a->c->out, "only the first %d subjects", SUBJECTS_MAX);
+    return a->subject_count == 0 ? fault(a->c->out, E_NOTHING, what, NULL) : 0;
+}
+
+/* The own key, if there is one: asking needs none. */
+static void own_key(asking *a) {
+    char path[PATH_TEXT_MAX + 1];
+    key_section section;
+    kith_key *key = NULL;
+    settings_read(a->c->settings, "key", "", &section);
+    if (section.file[0] == '\0' && !data_path("key", path, sizeof path)) return;
+    if (section.file[0] != '\0') snprintf(path, sizeof path, "%s", section.file);
+    if (kith_key_load(&key, path, NULL) < 0) return;
+    kith_key_public(key, a->public_key);
+    a->ask.self = a->public_key;
+    kith_key_free(&key);
+}
+
+static int asking_open(asking *a, const call *c) {
+    const ask_flags *f = c->flags;
+    *a = (asking){ .c = c };
+    a->ask.now_us = kith_time_now().wall_us;
+    a->ask.pool = (kith_pool_options){ .method = (kith_pool_method) f->method,
+        .ci = (kith_pool_ci) f->ci,
+        .plain = f->plain,
+        .quorum = (uint32_t) f->quorum };
+    if (f->unit_u <= 9) {
+        a->template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit_u;
+        a->ask.template_id = a->template_id;
+    }
+    int code = open_store(c, &a->store);
+    if (code == 0) own_key(a);
+    return code == 0 ? find_subjects(a) : code;
+}
+
+static void asking_close(asking *a) {
+    kith_store_close(&a->store);
+    free(a->subjects);
+}
+
+/* 0: has an answer. 1: insufficient. Else an exit code after a fault. */
+static int ask_one(asking *a, const char *subject, bool alone) {
+    const ask_flags *f = a->c->flags;
+    shown_answer shown = { .subject = subject, .now_us = a->ask.now_us };
+    kith_error err = { 0 };
+    a->ask.subject = subject;
+    int r = kith_ask_store(a->store, &a->ask, &shown.answer, shown.template_id,
+        &shown.measure, NULL, 0, NULL, &err);
+    if (r == KITH_E_MISSING) return fault(a->c->out, E_NOTHING, subject, NULL);
+    if (r < 0) return store_fault(a->c, &err);
+    shown.own_only = f->own_only;
+    if (!show_answer(a->c->out, &shown, alone)) return EXIT_USAGE;
+    if (f->own_only) return shown.answer.has_own ? 0 : EXIT_NOTHING;
+    return shown.answer.insufficient ? EXIT_NOTHING : 0;
+}
+
+int verb_ask(const call *c) {
+    asking a;
+    int code = asking_open(&a, c), best = EXIT_NOTHING;
+    bool alone = a.subject_count == 1;
+    for (size_t i = 0; i < a.subject_count && code == 0; i++) {
+        int one = ask_one(&a, a.subjects[i], alone);
+        if (one == 0) best = 0;
+        if (one > 1) code = one;
+    }
+    if (code == 0 && alone) {
+        out_rows(c->out);
+        out_next(c->out, "kith why %s", a.subjects[0]);
+    }
+    asking_close(&a);
+    return code != 0 ? code : best;
+}
+
+/* ---- why ---- */
+
+typedef struct ways {
+    char text[512];
+    size_t used;
+} ways;
+
+static int see_way(void *ctx, const char *way) {
+    ways *w = ctx;
+    const char *name = *way == '\0' ? "own" : way;
+    int n = snprintf(
+        w->text + w->used, sizeof w->text - w->used, "%s%s", w->used == 0 ? "" : ",", name);
+    if (n < 0 || (size_t) n >= sizeof w->text - w->used) return KITH_STOP;
+    w->used += (size_t) n;
+    return 0;
+}
+
+static bool show_row(asking *a, const kith_evidence *e, const shown_answer *shown) {
+    static const char *const fates[] = { "counts", "capped", "too far out" };
+    double unit = answer_unit(shown);
+    ways w = { .text = "" };
+    (void) !kith_store_ways(a->store, e->arrival, see_way, &w, NULL); /* then "" */
+    record r = record_of("evidence");
+    as_column(put_hex(&r, "id", e->id, sizeof e->id), 4);
+    as_column(put_hex(&r, "from", e->keyid, sizeof e->keyid), 4);
+    as_column(put_real(&r, "effect",
+                  e->left_out != NULL && e->v == 0 ? (double) NAN : e->y * unit),
+        4);
+    as_column(put_real(&r, "se", sqrt(e->v) * unit), 3);
+    as_column(put_count(&r, "n", e->n), 0);
+    as_column(put_real(&r, "weight", e->left_out != NULL ? 0 : e->vote.weight), 3);
+    as_column(put_text(&r, "fate",
+                  e->left_out != NULL                 ? e->left_out
+                  : e->vote.fate <= KITH_VOTE_FLAGGED ? fates[e->vote.fate]
+                                                      : "?"),
+        0);
+    as_column(put_real(&r, "age_s", (double) (a->ask.now_us - e->t_end_us) / 1e6), 4);
+    as_column(put_text(&r, "ways", w.text), 0);
+    put_text(&r, "subject", shown->subject);
+    put_bool(&r, "pooled", e->left_out == NULL && e->vote.fate != KITH_VOTE_FLAGGED);
+    put_real(&r, "residual", e->left_out != NULL ? (double) NAN : e->vote.residual);
+    put_real(
+        &r, "se_used", e->left_out != NULL ? (double) NAN : sqrt(e->vote.v_used) * unit);
+    put_time(&r, "t_end", e->t_end_us);
+    put_count(&r, "arrival", e->arrival);
+    return out_emit(a->c->out, &r);
+}
+
+static int why_one(asking *a, const char *subject, kith_evidence *rows) {
+    shown_answer shown = { .subject = subject, .now_us = a->ask.now_us };
+    kith_error err = { 0 };
+    size_t count = 0;
+    a->ask.subject = subject;
+    int r = kith_ask_store(a->store, &a->ask, &shown.answer, shown.template_id,
+        &shown.measure, rows, ROWS_MAX, &count, &err);
+    if (r == KITH_E_MISSING) return fault(a->c->out, E_NOTHING, subject, NULL);
+    if (r < 0) return store_fault(a->c, &err);
+    out *o = a->c->out;
+    if ((o->json || (o->tty && o->format == NULL)) && !show_answer(o, &shown, true)) {
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < count && i < ROWS_MAX; i++) {
+        if (!show_row(a, &rows[i], &shown)) return EXIT_USAGE;
+    }
+    if (count > ROWS_MAX) out_note(o, "%zu more are left out", count - ROWS_MAX);
+    return 0;
+}
+
+int verb_why(const call *c) {
+    asking a;
+    const char *why = kith_subject_fault(c->args[0], false);
+    if (why != NULL) return fault(c->out, E_SUBJECT, c->args[0], "%s", why);
+    int code = asking_open(&a, c);
+    kith_evidence *rows = code == 0 ? calloc(ROWS_MAX, sizeof *rows) : NULL;
+    if (code == 0 && rows == NULL) code = fault(c->out, E_MEMORY, "evidence", NULL);
+    if (code == 0) code = why_one(&a, a.subjects[0], rows);
+    free(rows);
+    asking_close(&a);
+    return code;
+}

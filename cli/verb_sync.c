@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sync URL: one exchange, until both directions are quiet. */
+#include "cli/place.h"
+#include "cli/verbs.h"
+
+#include <kith/address.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Quiet is: nothing to do for so long. A carrier with a service thread needs a
+ * moment to find what is there. */
+#define QUIET_NS UINT64_C(400000000)
+#define SEEN_MAX (1u << 20) /* accepted ids that are compared */
+
+typedef struct syncing {
+    kith_node *node;
+    uint8_t (*seen)[16];
+    size_t seen_count, seen_room;
+    uint64_t accepted, refused, lost;
+    uint64_t quiet_since, last_work;
+    char why[248];
+    bool was_up;
+} syncing;
+
+static void keep(syncing *s, const uint8_t *id) {
+    if (s->seen_count == s->seen_room && s->seen_room < SEEN_MAX) {
+        size_t room = s->seen_room == 0 ? 1024 : 2 * s->seen_room;
+        void *more = realloc(s->seen, room * sizeof *s->seen);
+        if (more == NULL) return;
+        s->seen = more;
+        s->seen_room = room;
+    }
+    if (s->seen_count < s->seen_room) memcpy(s->seen[s->seen_count++], id, 16);
+}
+
+static void note_event(void *ctx, const kith_event *event) {
+    syncing *s = ctx;
+    switch (event->kind) {
+    case KITH_EVENT_ACCEPTED:
+        s->accepted++;
+        if (event->id != NULL) keep(s, event->id);
+        break;
+    case KITH_EVENT_REFUSED: s->refused++; break;
+    case KITH_EVENT_GAP: s->lost += event->count; break;
+    case KITH_EVENT_LINK_UP: s->was_up = true; break;
+    case KITH_EVENT_LINK_DOWN:
+        snprintf(s->why, sizeof s->why, "%s", event->text == NULL ? "" : event->text);
+        break;
+    case KITH_EVENT_STORE:
+    case KITH_EVENT_SENT: break;
+    }
+}
+
+static uint64_t work_of(const kith_link_status *l) {
+    return l->counters.posted + l->counters.settled + l->counters.pulled + l->accepted +
+           l->duplicates + l->sent_through;
+}
+
+static bool is_quiet(void *ctx) {
+    syncing *s = ctx;
+    kith_link_status status;
+    uint64_t now = kith_time_now().mono_ns;
+    if (kith_node_link_status(s->node, 0, &status) < 0 || !status.up) {
+        s->quiet_since = now;
+        return false;
+    }
+    s->was_up = true;
+    uint64_t work = work_of(&status);
+    if (work != s->last_work || !kith_node_idle(s->node) || s->quiet_since == 0) {
+        s->last_work = work;
+        s->quiet_since = now;
+    }
+    return now - s->quiet_since >= QUIET_NS;
+}
+
+static int compare(const void *a, const void *b) {
+    return memcmp(a, b, 16);
+}
+
+/* Packets that the node called new more than once: must be none. */
+static uint64_t twice(syncing *s) {
+    uint64_t n = 0;
+    if (s->seen_count == 0) return 0;
+    qsort(s->seen, s->seen_count, sizeof *s->seen, compare);
+    for (size_t i = 1; i < s->seen_count; i++)
+        n += compare(s->seen[i - 1], s->seen[i]) == 0;
+    return n;
+}
+
+static int sum_up(const call *c, syncing *s, uint64_t took_ns) {
+    kith_link_status status;
+    if (kith_node_link_status(s->node, 0, &status) < 0) status = (kith_link_status){ 0 };
+    uint64_t again = twice(s);
+    double seconds = (double) took_ns / 1e9;
+    if (!c->out->json && c->out->format == NULL && !c->out->zero) {
+        fprintf(c->out->to, "%llu new, %llu lost, %llu counted twice, %.1f s\n",
+            (unsigned long long) s->accepted, (unsigned long long) s->lost,
+            (unsigned long long) again, seconds);
+        if (s->refused > 0) {
+            out_note(c->out, "%llu refused", (unsigned long long) s->refused);
+        }
+        return 0;
+    }
+    record r = record_of("synced");
+    as_column(put_count(&r, "new", s->accepted), 0);
+    as_column(put_count(&r, "lost", s->lost), 0);
+    as_column(put_count(&r, "counted_twice", again), 0);
+    as_column(put_real(&r, "seconds", seconds), 3);
+    put_count(&r, "given", status.counters.posted);
+    put_count(&r, "again", status.duplicates);
+    put_count(&r, "refused", s->refused);
+    put_text(&r, "url", status.url);
+    put_text(&r, "level", kith_level_name(status.level));
+    return out_emit(c->out, &r) ? 0 : EXIT_USAGE;
+}
+
+static int exchange(const call *c, syncing *s, const kith_time start) {
+    const sync_flags *f = c->flags;
+    kith_error err = { 0 };
+    int signals = catch_signals();
+    int r =
+        drive(s->node, signals, start.mono_ns + (uint64_t) f->wait_ns, is_quiet, s, &err);
+    if (signals >= 0) close(signals);
+    if (r == 0) return sum_up(c, s, kith_time_now().mono_ns - start.mono_ns);
+    if (r == KITH_STOP) return EXIT_INTERRUPTED;
+    if (r == KITH_E_TIMEOUT && !s->was_up) {
+        return fault(c->out, E_UNREACHED, c->args[0], "%s",
+            s->why[0] == '\0' ? "no answer" : s->why);
+    }
+    return r == KITH_E_TIMEOUT ? fault(c->out, E_WAIT, "sync", NULL) : store_fault(c, &err);
+}
+
+int verb_sync(const call *c) {
+    const sync_flags *f = c->flags;
+    const char *only = f->only, *why = kith_subject_fault(only, true);
+    if (why != NULL) return fault(c->out, E_SUBJECT, only, "%s", why);
+    links *l = calloc(1, sizeof *l);
+    syncing s = { 0 };
+    kith_key *key = NULL;
+    kith_store *store = NULL;
+    kith_error err = { 0 };
+    node_section node;
+    kith_time now = kith_time_now();
+    settings_read(c->settings, "node", "", &node);
+    int code = l == NULL ? fault(c->out, E_MEMORY, "carriers", NULL) : 0;
+    if (code == 0) code = choose_links(c, c->args[0], l);
+    if (code == 0) code = open_key(c, &key);
+    if (code == 0) code = open_store(c, &store);
+    if (code == 0) {
+        kith_node_config config = { .store = store,
+            .key = key,
+            .links = l->list,
+            .link_count = 1,
+            .follows = &only,
+            .follow_count = 1,
+            .event = note_event,
+            .ctx = &s,
+            .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
+        if (kith_node_open(&s.node, &config, now, &err) < 0) {
+            code = fault_kith(c->out, E_URL, c->args[0], &err);
+        }
+    }
+    if (code == 0) code = exchange(c, &s, now);
+    kith_node_close(&s.node);
+    kith_store_close(&store);
+    kith_key_free(&key);
+    free(s.seen);
+    free(l);
+    return code;
+}
