@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "store/damage.h"
 #include "store/vfs.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define GENERATION_SHIFT 40 /* arrivals of generation g begin at g << 40 */
+#define QUICK_PAGES      2048 /* 8 MiB: looked through at each open */
+#define GENERATION_SHIFT 40   /* arrivals of generation g begin at g << 40 */
 
 static const kith_option options[] = {
     { "max_bytes", KITH_OPTION_BYTES, offsetof(lite, options.max_bytes), 256 << 10,
@@ -36,7 +38,7 @@ static const kith_option options[] = {
 
 /* The folder's true name and the file's own: symlinks on the way are the
  * administrator's business, a symlink in the file's place is not followed. */
-static int resolve(lite *s, const char *place, kith_error *err) {
+int ki_lite_resolve(const char *place, char ret[LITE_PATH], kith_error *err) {
     char folder[LITE_PATH], real[PATH_MAX];
     const char *slash = strrchr(place, '/');
     const char *name = slash == NULL ? place : slash + 1;
@@ -47,16 +49,23 @@ static int resolve(lite *s, const char *place, kith_error *err) {
     memcpy(folder, place, n);
     folder[n] = '\0';
     if (realpath(slash == NULL ? "." : n == 0 ? "/" : folder, real) == NULL) {
-        return ki_fail_sys(err, "%s", folder);
+        return ki_fail_sys(err, "%s", slash == NULL ? "." : folder);
     }
     const char *sep = strcmp(real, "/") == 0 ? "" : "/";
-    int length = snprintf(s->path, sizeof s->path - 40, "%s%s%s", real, sep, name);
-    if (length < 0 || (size_t) length >= sizeof s->path - 40) {
+    int length = snprintf(ret, LITE_PATH, "%s%s%s", real, sep, name);
+    if (length < 0 || length >= LITE_PATH - 40) {
         return ki_fail(err, KITH_E_CONFIG, "the path is too long");
     }
-    (void) snprintf(s->lock_path, sizeof s->lock_path, "%.980s-lock", s->path);
-    (void) snprintf(s->epoch_path, sizeof s->epoch_path, "%.980s-epoch", s->path);
     return 0;
+}
+
+static int resolve(lite *s, const char *place, kith_error *err) {
+    int r = ki_lite_resolve(place, s->path, err);
+    if (r == 0) {
+        (void) snprintf(s->lock_path, sizeof s->lock_path, "%.980s-lock", s->path);
+        (void) snprintf(s->epoch_path, sizeof s->epoch_path, "%.980s-epoch", s->path);
+    }
+    return r;
 }
 
 /* SQLite's log needs memory shared between all who open it, and true locks. */
@@ -100,7 +109,7 @@ static uint64_t top_epoch(lite *s) {
 
 /* Which epoch may be used with this database? When nobody can tell what was used
  * before, one that is far away. */
-static int settle_epoch(lite *s, bool fresh, kith_error *err) {
+static int settle_epoch(lite *s, bool fresh, bool raise, kith_error *err) {
     ki_epoch e = { 0 };
     int r = ki_epoch_read(s->epoch_path, &e, err);
     if (r == KITH_E_SYSTEM) {
@@ -116,6 +125,8 @@ static int settle_epoch(lite *s, bool fresh, kith_error *err) {
         e.epoch = ki_epoch_leap(e.epoch > top ? e.epoch : top);
     }
     e.epoch = e.epoch > top ? e.epoch : top;
+    e.epoch += raise;
+    e.generation += raise;
     e.device = s->device;
     e.inode = s->inode;
     if (memcmp(&was, &e, sizeof e) != 0) {
@@ -160,11 +171,9 @@ static int make_file(const char *path, bool *ret_fresh, kith_error *err) {
     return ki_sync_folder(path, err);
 }
 
-/* With the turn. */
-static int open_database(lite *s, kith_error *err) {
+static int open_file(lite *s, bool *ret_fresh, kith_error *err) {
     struct stat st;
-    bool fresh = false;
-    int r = make_file(s->path, &fresh, err);
+    int r = make_file(s->path, ret_fresh, err);
     r = r < 0 ? r : ki_lite_db_open(&s->writer, s->path, s->options.cache, true, err);
     if (r < 0) {
         return r;
@@ -175,16 +184,77 @@ static int open_database(lite *s, kith_error *err) {
     }
     s->device = (uint64_t) st.st_dev;
     s->inode = (uint64_t) st.st_ino;
-    atomic_store(&s->file, s->inode);
-    s->log_frames = s->log_frames_tried = 0;
-    s->data_version = 0;
-    ki_lite_forget(s);
-    (void) sqlite3_wal_hook(s->writer.sql, count_frames, s);
-    r = settle_epoch(s, fresh, err);
-    if (r == 0 && fresh) {
+    return 0;
+}
+
+static void close_writer(lite *s) {
+    if (s->writer_open) {
+        ki_lite_db_close(&s->writer);
+        s->writer_open = false;
+    }
+}
+
+/* Reads every page where that is quick, or where something was not ended well. */
+static int look_through(lite *s, bool thorough, kith_error *err) {
+    int64_t pages = 0;
+    int rc = ki_lite_number(&s->writer, SQL_PAGES, &pages);
+    if (rc == SQLITE_OK && (thorough || pages <= QUICK_PAGES)) {
+        rc = ki_pages_scan(s->writer.sql);
+    }
+    return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "look through", err);
+}
+
+/* Opens what is there; what is damaged is set aside and a new one opened. Only a
+ * file of ours: one without an epoch beside it may be anybody's. */
+static int open_whole(lite *s, bool thorough, bool *ret_fresh, kith_error *err) {
+    int r = open_file(s, ret_fresh, err);
+    r = r < 0 ? r : look_through(s, thorough, err);
+    bool damaged = r == KITH_E_CORRUPT || r == KITH_E_DENIED;
+    if (!damaged || access(s->epoch_path, F_OK) != 0) {
+        return r;
+    }
+    close_writer(s);
+    r = ki_lite_quarantine(s, err);
+    return r < 0 ? r : open_file(s, ret_fresh, err);
+}
+
+/* The log before SQLite sees it, when nobody else has it open. What was behind the
+ * damage was acknowledged: a copy is kept, and read again in the background. */
+static int look_at_log(lite *s, bool *ret_left, bool *ret_raise, kith_error *err) {
+    char path[LITE_PATH + 8];
+    ki_log log;
+    struct stat st;
+    (void) snprintf(path, sizeof path, "%s-wal", s->path);
+    *ret_left = stat(path, &st) == 0 && st.st_size > 0;
+    int r = ki_log_scan(path, &log, NULL, NULL, err);
+    if (r < 0 || !log.damaged) {
+        return r;
+    }
+    *ret_raise = true;
+    return ki_lite_aside_log(s, err);
+}
+
+/* With the turn. search: something is known to be wrong. */
+static int open_database(lite *s, bool search, kith_error *err) {
+    bool alone = false, fresh = false, left = false, raise = false;
+    int r = ki_lite_hold(s->lock_fd, &alone, err);
+    if (r == 0 && alone) {
+        r = look_at_log(s, &left, &raise, err);
+    }
+    r = r < 0 ? r : open_whole(s, search || (alone && left), &fresh, err);
+    if (r == 0) {
+        atomic_store(&s->file, s->inode);
+        s->log_frames = s->log_frames_tried = 0;
+        s->data_version = 0;
+        ki_lite_forget(s);
+        (void) sqlite3_wal_hook(s->writer.sql, count_frames, s);
+        r = settle_epoch(s, fresh, raise, err);
+    }
+    if (r == 0 && (fresh || raise)) {
         int rc = settle_floor(s);
         r = rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "open", err);
     }
+    ki_lite_share(s->lock_fd);
     return r;
 }
 
@@ -205,24 +275,53 @@ static void close_database(lite *s) {
         free(idle);
         idle = next;
     }
-    if (s->writer_open) {
-        ki_lite_db_close(&s->writer);
-        s->writer_open = false;
-    }
+    close_writer(s);
 }
 
 /* After a failed write nobody knows what the kernel's pages hold: everything goes
- * into the database, synced, and the log begins anew, before the next ack. */
+ * into the database, synced, and the log begins anew, before the next ack. Each
+ * frame is checked as it is read. */
 static int drain_log(lite *s, kith_error *err) {
     int rc = sqlite3_wal_checkpoint_v2(
         s->writer.sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "reopen", err);
 }
 
+static int watch_file(lite *s) {
+    return s->wake_fd < 0 ? 0 : inotify_add_watch(s->wake_fd, s->lock_path, IN_MODIFY);
+}
+
+/* A folder that went and came back has another lock file: the turn is taken there
+ * too, under the old descriptor's number. */
+static int follow_lock(lite *s, kith_error *err) {
+    struct stat mine, there;
+    if (fstat(s->lock_fd, &mine) == 0 && stat(s->lock_path, &there) == 0 &&
+        mine.st_ino == there.st_ino && mine.st_dev == there.st_dev) {
+        return 0;
+    }
+    int fd = open(s->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return ki_fail_sys(err, "%s", s->lock_path);
+    }
+    int r = ki_lite_turn(fd, err);
+    if (r == 0 && dup3(fd, s->lock_fd, O_CLOEXEC) < 0) {
+        r = ki_fail_sys(err, "lock");
+    }
+    (void) close(fd);
+    (void) watch_file(s);
+    return r;
+}
+
 int ki_lite_reopen(lite *s, kith_error *err) {
     close_database(s);
-    int r = open_database(s, err);
+    int r = follow_lock(s, err);
+    r = r < 0 ? r : open_database(s, true, err);
     r = r < 0 ? r : drain_log(s, err);
+    if (r == KITH_E_CORRUPT) {
+        close_database(s);
+        r = ki_lite_quarantine(s, err);
+        r = r < 0 ? r : open_database(s, true, err);
+    }
     if (r < 0) {
         close_database(s);
         s->must_reopen = true;
@@ -232,11 +331,13 @@ int ki_lite_reopen(lite *s, kith_error *err) {
     atomic_store(&s->damaged, false);
     s->must_reopen = false;
     ki_lite_health(s, false, "");
+    ki_lite_salvage(s);
     return 0;
 }
 
 static void lite_close(void *self) {
     lite *s = self;
+    ki_lite_salvage_stop(s);
     if (s->pending != NULL && s->writer_open) {
         (void) !ki_lite_ride(s, NULL); /* what it loses, a power cut might have */
     }
@@ -285,7 +386,7 @@ static int open_beside(lite *s, kith_error *err) {
         return ki_fail_sys(err, "%s", s->lock_path);
     }
     s->wake_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (s->wake_fd >= 0 && inotify_add_watch(s->wake_fd, s->lock_path, IN_MODIFY) < 0) {
+    if (watch_file(s) < 0) {
         (void) close(s->wake_fd);
         s->wake_fd = -1; /* no watches left on this machine: the caller must ask */
     }
@@ -297,7 +398,6 @@ static int lite_open(void **ret, const char *place, const char *query, kith_erro
     if (s == NULL) {
         return ki_fail(err, KITH_E_MEMORY, "no memory");
     }
-    bool alone = false;
     int r = kith_option_presets(options, s, err);
     r = r < 0 ? r : kith_option_query(options, s, query, err);
     r = r < 0 ? r : resolve(s, place, err);
@@ -305,15 +405,14 @@ static int lite_open(void **ret, const char *place, const char *query, kith_erro
     r = r < 0 ? r : refuse_network(s->lock_path, err);
     r = r < 0 ? r : ki_lite_turn(s->lock_fd, err);
     if (r == 0) {
-        r = ki_lite_hold(s->lock_fd, &alone, err);
-        r = r < 0 ? r : open_database(s, err);
-        ki_lite_share(s->lock_fd);
+        r = open_database(s, false, err);
         ki_lite_turn_over(s->lock_fd);
     }
     if (r < 0) {
         lite_close(s);
         return r;
     }
+    ki_lite_salvage(s);
     *ret = s;
     return 0;
 }
@@ -326,10 +425,13 @@ static int lite_begin_run(void *self, kith_error *err) {
         return r;
     }
     r = ki_epoch_read(s->epoch_path, &e, err);
-    if (r == 0) {
+    if (r != KITH_E_SYSTEM) {
         (void) pthread_mutex_lock(&s->own_lock);
-        e.epoch = e.epoch > s->epoch ? e.epoch + 1 : s->epoch + 1;
+        e.epoch = e.epoch > s->epoch ? e.epoch : s->epoch;
         (void) pthread_mutex_unlock(&s->own_lock);
+        e.epoch = r == 0 ? e.epoch + 1 : ki_epoch_leap(e.epoch);
+        e.device = s->device;
+        e.inode = s->inode;
         r = ki_epoch_write(s->epoch_path, &e, err);
     }
     ki_lite_turn_over(s->lock_fd);
@@ -373,11 +475,6 @@ static int lite_wake_fd(void *self) {
     return s->wake_fd;
 }
 
-static int lite_check(const char *place, const char *query, kith_error *err) {
-    (void) place, (void) query;
-    return ki_fail(err, KITH_E_NOTSUP, "check");
-}
-
 const ki_engine ki_engine_sqlite = {
     .scheme = "sqlite",
     .open = lite_open,
@@ -394,7 +491,7 @@ const ki_engine ki_engine_sqlite = {
     .load = ki_lite_load,
     .prune = ki_lite_prune,
     .stats = ki_lite_stats,
-    .check = lite_check,
+    .check = ki_lite_check,
     .backup = ki_lite_backup,
     .version = lite_version,
     .wake_fd = lite_wake_fd,

@@ -19,6 +19,7 @@
 #include "store/engine.h"
 #include "store/epoch.h"
 #include "store/facts.h"
+#include "store/leaf.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -125,6 +126,8 @@ void ki_lite_turn_over(int fd);
 /* While open, each process holds the file; alone: nobody else does. */
 int ki_lite_hold(int fd, bool *ret_alone, kith_error *err);
 void ki_lite_share(int fd);
+bool ki_lite_salvage_lock(int fd);
+void ki_lite_salvage_unlock(int fd);
 
 /* ---- names to numbers, remembered while nobody else commits ---- */
 
@@ -263,6 +266,9 @@ int ki_lite_post(void *self, const kith_key *key, kith_post *posts, size_t count
 int ki_lite_admit(
     void *self, kith_arrival *arrivals, size_t count, kith_time now, kith_error *err);
 
+/* Packets out of a damaged file, verified; those that are here already count not. */
+int ki_lite_bring_back(lite *s, const ki_leaf_row *rows, size_t count, uint64_t *ret_back);
+
 /* ---- lite_room.c ---- */
 
 /* Inside a transaction: makes room for count rows. KITH_E_SPACE, or SQLite's. */
@@ -290,7 +296,21 @@ void ki_lite_pending_done(lite *s, bool committed);
 int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err);
 int ki_lite_backup(void *self, const char *path, kith_error *err);
 
+/* ---- salvage.c ---- */
+
+int ki_lite_aside_log(lite *s, kith_error *err);
+int ki_lite_quarantine(lite *s, kith_error *err);
+void ki_lite_salvage(lite *s);
+void ki_lite_salvage_stop(lite *s);
+
+/* ---- check.c ---- */
+
+int ki_lite_check(const char *place, const char *query, kith_error *err);
+
 /* ---- lite.c ---- */
+
+/* Where a URL's place is: the folder's true name, the file's own. */
+int ki_lite_resolve(const char *place, char ret[LITE_PATH], kith_error *err);
 
 /* Leader only: closes everything, looks for damage, opens again. */
 int ki_lite_reopen(lite *s, kith_error *err);

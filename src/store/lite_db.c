@@ -307,6 +307,12 @@ int ki_lite_db_open(
                 SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
                 (create ? SQLITE_OPEN_CREATE : 0);
     rc = sqlite3_open_v2(path, &db->sql, flags, VFS_NAME);
+    /* A name may get another file behind our back (quarantine by another process):
+     * then closing the old one must not delete the new one's log. */
+    int keep = 1;
+    rc = rc != SQLITE_OK
+             ? rc
+             : sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
     rc = rc != SQLITE_OK ? rc : settings(db, cache_bytes);
     int r = rc != SQLITE_OK ? ki_lite_fail(db, rc, "open", err) : migrate(db, create, err);
     if (r < 0) {

@@ -18,6 +18,7 @@ enum {
     BYTE_HOLD = 0,
     BYTE_QUEUE = 1,
     BYTE_DESK = 2,
+    BYTE_SALVAGE = 3,
     FIRST_US = 100, /* between two tries, doubled up to the longest */
     LONGEST_US = 5000,
     PATIENCE_US = 5000000,
@@ -82,4 +83,12 @@ int ki_lite_hold(int fd, bool *ret_alone, kith_error *err) {
 
 void ki_lite_share(int fd) {
     (void) lock_byte(fd, F_RDLCK, BYTE_HOLD);
+}
+
+bool ki_lite_salvage_lock(int fd) {
+    return lock_byte(fd, F_WRLCK, BYTE_SALVAGE) == 0;
+}
+
+void ki_lite_salvage_unlock(int fd) {
+    (void) lock_byte(fd, F_UNLCK, BYTE_SALVAGE);
 }

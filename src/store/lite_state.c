@@ -218,10 +218,11 @@ int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err) {
     (void) pthread_mutex_lock(&s->health_lock);
     ret->quarantined = s->quarantined;
     ret->degraded = s->degraded;
+    r = s->degraded ? 0 : r; /* then the numbers are what there is: the reason */
     (void) snprintf(ret->why, sizeof ret->why, "%s", s->why);
     (void) snprintf(ret->quarantine, sizeof ret->quarantine, "%s", s->quarantine);
     (void) pthread_mutex_unlock(&s->health_lock);
-    return s->degraded ? 0 : r;
+    return r;
 }
 
 /* ---- a copy ---- */

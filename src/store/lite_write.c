@@ -328,3 +328,46 @@ int ki_lite_admit(
     }
     return full ? 0 : r;
 }
+
+/* ---- packets from a damaged file ---- */
+
+typedef struct back {
+    const ki_leaf_row *rows;
+    uint64_t count;
+} back;
+
+static int back_one(lite *s, const ki_leaf_row *from, uint64_t *count) {
+    ki_facts facts;
+    if (ki_facts_of(&from->packet, from->id, &facts) < 0) {
+        return SQLITE_OK;
+    }
+    row r = { .packet = &from->packet, .facts = &facts, .at = from->at, .own = from->own };
+    bool own_source = false, gone = false;
+    int rc = ki_lite_source(s, facts.source, &r.src, &own_source);
+    rc = rc != SQLITE_OK ? rc : ki_lite_carrier(s, "salvage", &r.way);
+    r.way = r.own ? 0 : r.way;
+    rc = rc != SQLITE_OK ? rc : is_gone(s, &r, &gone);
+    rc = rc != SQLITE_OK || gone ? rc : add(s, &r);
+    *count += r.arrival != 0;
+    return rc == SQLITE_OK && (own_source || r.own) && r.arrival != 0
+               ? ki_lite_own_seen(s, &facts)
+               : rc;
+}
+
+static int run_back(lite *s, lite_job *job) {
+    back *b = job->arg;
+    int rc = SQLITE_OK;
+    b->count = 0;
+    for (size_t i = 0; rc == SQLITE_OK && i < job->count; i++) {
+        rc = back_one(s, &b->rows[i], &b->count);
+    }
+    return rc;
+}
+
+int ki_lite_bring_back(lite *s, const ki_leaf_row *rows, size_t count, uint64_t *ret_back) {
+    back b = { .rows = rows };
+    lite_job job = { .run = run_back, .arg = &b, .count = count };
+    int r = ki_lite_commit(s, &job, NULL);
+    *ret_back = r < 0 ? 0 : b.count;
+    return r;
+}

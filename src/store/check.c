@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads everything and changes nothing: log, pages, indexes, and of each packet
+ * whether its columns say what its bytes say. */
+#include "store/lite.h"
+
+#include "base/fail.h"
+#include "store/damage.h"
+#include "store/vfs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check_indexes(lite_db *db, kith_error *err) {
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db->sql, "PRAGMA integrity_check(1)", -1, &st, NULL);
+    int r = 0;
+    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        const char *said = (const char *) sqlite3_column_text(st, 0);
+        if (said == NULL || strcmp(said, "ok") != 0) {
+            r = ki_fail(err, KITH_E_CORRUPT, "%.200s", said == NULL ? "no answer" : said);
+        }
+    }
+    rc = rc != SQLITE_OK ? rc : sqlite3_reset(st);
+    (void) sqlite3_finalize(st);
+    return r < 0 || rc == SQLITE_OK ? r : ki_lite_fail(db, rc, "indexes", err);
+}
+
+/* arrival, key, epoch, seq, subject, expiry, id, bytes */
+static const char *row_fault(sqlite3_stmt *st) {
+    const void *key = sqlite3_column_blob(st, 1), *id = sqlite3_column_blob(st, 6);
+    const char *subject = (const char *) sqlite3_column_text(st, 4);
+    const void *body = sqlite3_column_blob(st, 7);
+    int length = sqlite3_column_bytes(st, 7);
+    kith_packet packet = { .length = (uint16_t) length };
+    kith_content c;
+    uint8_t real_id[KITH_ID_SIZE];
+    if (body == NULL || length > KITH_PACKET_MAX || key == NULL || id == NULL ||
+        subject == NULL || sqlite3_column_bytes(st, 1) != KITH_KEY_SIZE ||
+        sqlite3_column_bytes(st, 6) != KITH_ID_SIZE) {
+        return "a column is missing";
+    }
+    memcpy(packet.bytes, body, packet.length);
+    if (kith_packet_decode(packet.bytes, packet.length, &c) != 0) {
+        return "its bytes are no packet";
+    }
+    kith_packet_id(&packet, real_id);
+    if (memcmp(real_id, id, sizeof real_id) != 0) {
+        return "its id is not that of its bytes";
+    }
+    bool same = memcmp(c.source, key, KITH_KEY_SIZE) == 0 &&
+                (int64_t) c.epoch == sqlite3_column_int64(st, 2) &&
+                (int64_t) c.seq == sqlite3_column_int64(st, 3) &&
+                strcmp(c.address.subject, subject) == 0 &&
+                kith_packet_expires_us(&c) == sqlite3_column_int64(st, 5);
+    return same ? NULL : "its columns are not those of its bytes";
+}
+
+static int check_packets(lite_db *db, kith_error *err) {
+    static const char sql[] =
+        "SELECT p.id, s.key, p.epoch, p.seq, p.subj, p.exp, p.pid, p.body"
+        " FROM pkt p LEFT JOIN src s ON s.id = p.src";
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db->sql, sql, -1, &st, NULL), r = 0;
+    while (rc == SQLITE_OK && r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+        const char *fault = row_fault(st);
+        if (fault != NULL) {
+            r = ki_fail(err, KITH_E_CORRUPT, "packet of arrival %lld: %s",
+                (long long) sqlite3_column_int64(st, 0), fault);
+        }
+    }
+    rc = rc != SQLITE_OK ? rc : sqlite3_reset(st);
+    (void) sqlite3_finalize(st);
+    return r < 0 || rc == SQLITE_OK ? r : ki_lite_fail(db, rc, "packets", err);
+}
+
+static int check_log(const char *path, kith_error *err) {
+    char name[LITE_PATH + 8];
+    ki_log log;
+    (void) snprintf(name, sizeof name, "%s-wal", path);
+    int r = ki_log_scan(name, &log, NULL, NULL, err);
+    return r == 0 && log.damaged
+               ? ki_fail(err, KITH_E_CORRUPT, "the log is damaged behind frame %u of %u",
+                     log.valid, log.frames)
+               : r;
+}
+
+int ki_lite_check(const char *place, const char *query, kith_error *err) {
+    char path[LITE_PATH], beside[LITE_PATH];
+    ki_epoch epoch;
+    lite_db db = { 0 };
+    (void) query;
+    int r = ki_lite_resolve(place, path, err);
+    if (r < 0) {
+        return r;
+    }
+    if (access(path, F_OK) != 0) {
+        return ki_fail(err, KITH_E_MISSING, "%.200s: not there", path);
+    }
+    (void) snprintf(beside, sizeof beside, "%.980s-epoch", path);
+    r = ki_epoch_read(beside, &epoch, err);
+    r = r == KITH_E_MISSING ? 0 : r;
+    r = r < 0 ? r : check_log(path, err);
+    r = r < 0 ? r : ki_lite_db_open(&db, path, 8 << 20, false, err);
+    if (r < 0) {
+        return r;
+    }
+    (void) sqlite3_db_config(db.sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    int rc = ki_pages_scan(db.sql);
+    r = rc == SQLITE_OK ? 0 : ki_lite_fail(&db, rc, "pages", err);
+    r = r < 0 ? r : check_indexes(&db, err);
+    r = r < 0 ? r : check_packets(&db, err);
+    ki_lite_db_close(&db);
+    return r;
+}
