@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Is what the documents say there? docs_test.py ROOT KITH. TAP on stdout."""
+import json
 import pathlib
 import re
 import subprocess
@@ -44,9 +45,9 @@ def every_make_target_named_is_there():
 
 def every_command_named_is_in_the_table():
     said = subprocess.run([KITH, "help", "--json"], capture_output=True, text=True).stdout
-    known = {name for name in re.findall(r'"name": ?"([a-z]+)"', said)}
+    known = {command["name"] for command in json.loads(said)["commands"]}
     return [f"{page}: kith {word}" for page in PAGES for text in quoted(page)
-            for word in COMMANDS_IN.findall(text) if word not in known and word != "&&"]
+            for word in COMMANDS_IN.findall(text) if word not in known]
 
 
 def the_fault_page_is_what_the_map_says():
@@ -55,13 +56,8 @@ def the_fault_page_is_what_the_map_says():
         else ["docs/faults.md is older than tests/faults.tsv: run `make docs`"]
 
 
-def every_case_owed_has_a_line():
-    return [f"tests/faults.tsv has no line for {case}" for case in faults.missing()]
-
-
 promises = [every_path_named_is_there, every_make_target_named_is_there,
-            every_command_named_is_in_the_table, the_fault_page_is_what_the_map_says,
-            every_case_owed_has_a_line]
+            every_command_named_is_in_the_table, the_fault_page_is_what_the_map_says]
 bad = 0
 print(f"1..{len(promises)}")
 for number, promise in enumerate(promises, 1):

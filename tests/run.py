@@ -130,12 +130,17 @@ def report(leg):
         f"{leg.count('pass')} passed, {leg.count('fail')} failed, {leg.count('skip')} skipped")
 
 
-def fault_cases(legs):
-    """tests/faults.tsv must speak of tests that really ran."""
+def documents(legs):
+    """What is written must be so: the fault map speaks of tests that really ran,
+    and the pages of what is there."""
     sys.path.insert(0, str(ROOT / "tools"))
     import faults
-    leg = Leg("faults", ".", "")
+    leg = Leg("docs", ".", "")
     leg.results = faults.judge([r for other in legs for r in other.results])
+    argv = [sys.executable, ROOT / "tests/docs_test.py", ROOT, ROOT / "build/cli/kith"]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    leg.results += cases({"name": "docs", "stdout": done.stdout, "returncode": done.returncode,
+                          "result": "FAIL" if done.returncode else "OK"})
     report(leg)
     return leg
 
@@ -163,7 +168,7 @@ def main(names):
     ready.put(None)
     worker.join()
     if not names:
-        legs.append(fault_cases(legs))
+        legs.append(documents(legs))
 
     slow = sorted(((s, f"{leg.name}: {t}") for leg in legs for s, t in leg.slow), reverse=True)
     say("\nslowest: " + ", ".join(f"{t} {s:.0f} s" for s, t in slow[:8] if s >= 1))
