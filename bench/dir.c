@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <string.h>
 
-#define SUBJECTS 20
+#define PER_SUBJECT 5000
 
 typedef struct dir {
     const bench *b;
@@ -37,7 +37,7 @@ static int fill(dir *d) {
     for (uint64_t i = 0; r == 0 && settled < d->files;) {
         kith_content content;
         kith_packet packet;
-        sample_content(i, SUBJECTS, SAMPLE_ASCII, &content);
+        sample_content(i, d->files / PER_SUBJECT + 1, SAMPLE_ASCII, &content);
         r = kith_packet_encode(&content, &packet);
         kith_posting p = { .kind = KITH_ITEM_PACKET,
             .length = packet.length,
