@@ -455,14 +455,36 @@ static int note_subject(const memory *m, const kith_query *q, const shelf_subjec
         r = down ? from->prev : from->next;
     }
     for (; r != NULL && !enough(n); r = down ? r->prev : r->next) {
-        int failed = wanted(q, r) ? note(n, r->arrival) : 0;
+        if (!wanted(q, r)) continue;
+        int failed = note(n, r->arrival);
         if (failed < 0) return failed;
+        if (n->count <= FEW) ki_shelf_fetch(r);
+    }
+    return 0;
+}
+
+/* "a.b.>": one subject after the other. */
+static int note_range(const memory *m, const kith_query *q, const char *pattern, noted *n) {
+    char from[SKIP_ROOM];
+    ki_skip_first(pattern, from);
+    size_t length = strlen(from);
+    shelf_spot spot = ki_shelf_spot(&m->shelf, from);
+    while (!enough(n)) {
+        const shelf_subject *subject = ki_shelf_next(&m->shelf, &spot);
+        if (subject == NULL || strncmp(subject->text, from, length) != 0) {
+            break;
+        }
+        int r = note_subject(m, q, subject, false, n);
+        if (r < 0) return r;
     }
     return 0;
 }
 
 static int note_matching(
     const memory *m, const kith_query *q, const char *pattern, noted *n) {
+    if (ki_skip_reach(pattern) == REACH_RANGE) {
+        return note_range(m, q, pattern, n);
+    }
     char seek[SKIP_ROOM];
     bool more = true;
     ki_skip_first(pattern, seek);

@@ -9,6 +9,7 @@
 enum {
     BLOCK = 512,
     AT_SOURCE = 20,
+    AHEAD = 4,     /* subjects: about the time memory takes */
     OVERHEAD = 64, /* of the allocator and our tables, for each record */
 };
 
@@ -96,15 +97,40 @@ static size_t find_in_block(const shelf_block *b, const char *text) {
     return low;
 }
 
-shelf_subject *ki_shelf_seek(const shelf *s, const char *text) {
+shelf_spot ki_shelf_spot(const shelf *s, const char *text) {
     if (s->block_count == 0) {
-        return NULL;
+        return (shelf_spot){ 0, 0 };
     }
     size_t b = find_block(s, text), i = find_in_block(s->blocks[b], text);
-    if (i == s->blocks[b]->count) {
-        return b + 1 < s->block_count ? s->blocks[b + 1]->at[0] : NULL;
+    return i == s->blocks[b]->count ? (shelf_spot){ b + 1, 0 } : (shelf_spot){ b, i };
+}
+
+shelf_subject *ki_shelf_seek(const shelf *s, const char *text) {
+    shelf_spot spot = ki_shelf_spot(s, text);
+    return spot.block < s->block_count ? s->blocks[spot.block]->at[spot.at] : NULL;
+}
+
+const shelf_subject *ki_shelf_next(const shelf *s, shelf_spot *spot) {
+    if (spot->block >= s->block_count) {
+        return NULL;
     }
-    return s->blocks[b]->at[i];
+    const shelf_block *b = s->blocks[spot->block];
+    if (spot->at + 2 * AHEAD < b->count) {
+        __builtin_prefetch(b->at[spot->at + 2 * AHEAD]);
+        __builtin_prefetch(b->at[spot->at + AHEAD]->first);
+    }
+    const shelf_subject *subject = b->at[spot->at++];
+    if (spot->at == b->count) {
+        *spot = (shelf_spot){ spot->block + 1, 0 };
+    }
+    return subject;
+}
+
+void ki_shelf_fetch(const shelf_rec *r) {
+    const char *at = (const char *) r;
+    for (size_t i = 64; i < sizeof *r + r->length; i += 64) {
+        __builtin_prefetch(at + i);
+    }
 }
 
 /* A full block becomes two halves. */

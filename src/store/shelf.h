@@ -74,6 +74,16 @@ shelf_rec *ki_shelf_at(
 shelf_rec *ki_shelf_arrival(const shelf *s, uint64_t arrival);
 /* The first subject >= text, or NULL. */
 shelf_subject *ki_shelf_seek(const shelf *s, const char *text);
+/* The same, to go on from: each call of next gives a subject and moves behind it. What
+ * lies ahead is fetched into the cache meanwhile: a prefix query would spend its time
+ * waiting for one subject after the other. */
+typedef struct shelf_spot {
+    size_t block, at;
+} shelf_spot;
+shelf_spot ki_shelf_spot(const shelf *s, const char *text);
+const shelf_subject *ki_shelf_next(const shelf *s, shelf_spot *spot);
+/* Its bytes will be copied soon. */
+void ki_shelf_fetch(const shelf_rec *r);
 /* Takes away what expires first. NULL heap top: nothing there. */
 shelf_rec *ki_shelf_soonest(const shelf *s, bool own);
 void ki_shelf_drop_soonest(shelf *s, bool own);
