@@ -194,6 +194,17 @@ static UNUSED bool await(kith_link *l, kith_item *ret, bool enough) {
     return false;
 }
 
+/* What a loop does with a link that brings it nothing: asks, then sleeps. Returns
+ * the failure that settle told, or 0. */
+static UNUSED int idle_turn(kith_link *l) {
+    kith_item item;
+    uint64_t through;
+    int r = kith_link_settle(l, &through, NULL);
+    (void) !kith_link_pull(l, &item);
+    pass_time(l);
+    return r < 0 ? r : 0;
+}
+
 /* Which numbers came. */
 typedef struct tally {
     size_t expect, distinct, repeats, gaps, lowest;

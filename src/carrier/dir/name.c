@@ -50,7 +50,8 @@ bool ki_dir_unpath(const char *path, char ret_subject[KITH_SUBJECT_MAX + 1]) {
         if (path[n] == '\0') { /* the shard, last */
             break;
         }
-        if (n < 2 || path[n - 1] != '=' || at + n > sizeof subject) {
+        if (n < 2 || path[n - 1] != '=' || at + n > sizeof subject ||
+            memchr(path, '.', n) != NULL) { /* a dot would make two tokens of one */
             return false;
         }
         memcpy(subject + at, path, n - 1);
