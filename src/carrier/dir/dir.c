@@ -255,7 +255,7 @@ static void dir_end(void *self) {
 }
 
 static void get_sick(worker *w, ki_service *s, const kith_error *why) {
-    if (!w->sick) {
+    if (!w->sick && !ki_service_stopping(s)) { /* then the host may be gone */
         ki_say(w->host, "dir", "%s", why->text);
     }
     w->sick = true;
@@ -264,7 +264,7 @@ static void get_sick(worker *w, ki_service *s, const kith_error *why) {
 }
 
 static void get_well(worker *w, ki_service *s) {
-    if (w->sick) {
+    if (w->sick && !ki_service_stopping(s)) {
         ki_say(w->host, "dir", "%.150s is back", w->tree.place);
     }
     w->sick = false;

@@ -277,7 +277,7 @@ static int prepare(tree *t, const ki_posted *p, pending *ret, kith_error *err) {
     if (ret->folder < 0) {
         return ki_tree_fail(err, "make folder", path);
     }
-    if (is_there(t, ret->folder, ret->name, p)) {
+    if (!t->distrust && is_there(t, ret->folder, ret->name, p)) {
         return 0;
     }
     (void) snprintf(ret->beside, sizeof ret->beside, "%s-%llu", t->unique,
@@ -320,5 +320,6 @@ int ki_tree_write(tree *t, const ki_posted *const *posts, size_t count, kith_err
             close(p->folder);
         }
     }
+    t->distrust = r < 0;
     return r;
 }

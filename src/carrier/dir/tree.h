@@ -25,6 +25,7 @@ typedef struct tree {
     uint8_t medium[DIR_ID_SIZE]; /* the folder's own name, made once */
     char unique[17];             /* of this link, for names in .tmp */
     uint64_t writes;
+    bool distrust; /* a sync failed: what is there may not be on the disk; write anew */
 } tree;
 
 /* `make`: create what is missing, as open does; a folder that comes back must be

@@ -83,7 +83,7 @@ static void sqlite_end(void *self) {
 }
 
 static void get_sick(worker *w, ki_service *s, const kith_error *why) {
-    if (!w->sick) {
+    if (!w->sick && !ki_service_stopping(s)) { /* then the host may be gone */
         ki_say(w->host, "sqlite", "%s", why->text);
     }
     w->sick = true;
