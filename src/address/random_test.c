@@ -88,7 +88,20 @@ static void a_byte_of_any_value_at_any_place_is_judged_alike(void) {
     }
 }
 
+static void two_dots_are_found_wherever_they_stand(void) {
+    uint8_t text[KITH_SUBJECT_MAX + 16];
+    memset(text, 'a', sizeof text);
+    for (size_t at = 1; at < 120; at++) {
+        text[at] = '.';
+        EXPECT(ki_subject_ok(text, 124));
+        text[at + 1] = '.';
+        EXPECT(!ki_subject_ok(text, 124));
+        text[at] = text[at + 1] = 'a';
+    }
+}
+
 static const test_case cases[] = {
+    { "two_dots_are_found_wherever_they_stand", two_dots_are_found_wherever_they_stand },
     { "w4_a_million_random_strings_have_one_meaning",
         w4_a_million_random_strings_have_one_meaning },
     { "a_byte_of_any_value_at_any_place_is_judged_alike",

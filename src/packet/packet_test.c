@@ -75,6 +75,23 @@ static void w1_every_truncation_is_refused(void) {
     }
 }
 
+/* Whole and in order, but one letter of the subject too long. */
+static void a_packet_of_513_bytes_is_refused(void) {
+    uint64_t dice = 23;
+    kith_packet p;
+    kith_content c = sample_largest(&dice);
+    uint8_t bytes[KITH_PACKET_MAX + 1];
+    EXPECT_INT(kith_packet_encode(&c, &p), 0);
+    memcpy(bytes, p.bytes, 85);
+    bytes[84]++;
+    bytes[85] = 'a';
+    memcpy(bytes + 86, p.bytes + 85, KITH_PACKET_MAX - 85);
+    EXPECT(refused_untouched(bytes, sizeof bytes, KITH_R_LENGTH));
+    bytes[84] -= 2;
+    memcpy(bytes + 85, p.bytes + 86, KITH_PACKET_MAX - 86);
+    EXPECT_INT(kith_packet_decode(bytes, KITH_PACKET_MAX - 1, &c), 0);
+}
+
 static void w2_every_flipped_bit_is_refused(void) {
     uint64_t dice = 13;
     kith_packet p;
@@ -287,6 +304,7 @@ static void seedbug_05_the_address_survives_a_million_round_trips(void) {
 static const test_case cases[] = {
     { "comes_back_as_it_was", comes_back_as_it_was },
     { "w1_every_truncation_is_refused", w1_every_truncation_is_refused },
+    { "a_packet_of_513_bytes_is_refused", a_packet_of_513_bytes_is_refused },
     { "w2_every_flipped_bit_is_refused", w2_every_flipped_bit_is_refused },
     { "w7_an_unknown_version_or_bytes_left_over_skip_the_packet",
         w7_an_unknown_version_or_bytes_left_over_skip_the_packet },

@@ -199,6 +199,39 @@ static void a9_a_foreign_owner_is_refused(void) {
     clear();
 }
 
+/* Who owns a sticky folder may still rename what is in it. */
+static void a9_a_sticky_folder_of_somebody_else_is_refused(void) {
+    char below[128];
+    kith_error err = { 0 };
+    kith_key *key = NULL;
+    fresh();
+    EXPECT(mkdir(other, 0700) == 0);
+    (void) snprintf(below, sizeof below, "%s/node.key", other);
+    EXPECT(chmod(folder, 01777) == 0);
+    if (geteuid() == 0) EXPECT(chown(folder, 12345, 12345) == 0);
+    EXPECT_INT(kith_key_create(&key, below, &err), KITH_E_DENIED);
+    if (geteuid() == 0) {
+        EXPECT(chown(folder, 0, 0) == 0);
+        EXPECT_INT(kith_key_create(&key, below, &err), 0);
+        kith_key_free(&key);
+    }
+    (void) unlink(below);
+    (void) rmdir(other);
+    clear();
+}
+
+/* Whatever the umask: the file is ours alone from the call that makes it. */
+static void seedbug_45_the_mode_does_not_hang_on_the_umask(void) {
+    struct stat st;
+    fresh();
+    mode_t was = umask(0);
+    bool made = create();
+    (void) umask(was);
+    EXPECT(made && stat(path, &st) == 0);
+    EXPECT_INT(st.st_mode & 07777, 0600);
+    clear();
+}
+
 static void d5_a_flipped_bit_of_the_file_is_found(void) {
     char text[KEY_FILE_SIZE];
     kith_error err;
@@ -312,6 +345,10 @@ static const test_case cases[] = {
     { "a9_a_folder_that_others_may_write_is_refused",
         a9_a_folder_that_others_may_write_is_refused },
     { "a9_a_foreign_owner_is_refused", a9_a_foreign_owner_is_refused },
+    { "a9_a_sticky_folder_of_somebody_else_is_refused",
+        a9_a_sticky_folder_of_somebody_else_is_refused },
+    { "seedbug_45_the_mode_does_not_hang_on_the_umask",
+        seedbug_45_the_mode_does_not_hang_on_the_umask },
     { "d5_a_flipped_bit_of_the_file_is_found", d5_a_flipped_bit_of_the_file_is_found },
     { "d5_a_short_or_long_file_is_found", d5_a_short_or_long_file_is_found },
     { "the_text_never_shows_in_an_error", the_text_never_shows_in_an_error },

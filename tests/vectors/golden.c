@@ -301,7 +301,10 @@ static void refused(void) {
     kith_packet big_packet;
     if (kith_packet_seal(&big, key, &big_packet) < 0) exit(1);
     uint8_t over[KITH_PACKET_MAX + 1] = { 0 };
-    memcpy(over, big_packet.bytes, KITH_PACKET_MAX);
+    memcpy(over, big_packet.bytes, 85);
+    memcpy(over + 85, big_packet.bytes + 84, KITH_PACKET_MAX - 84);
+    over[84]++; /* the subject is one letter longer; all else is as it should be */
+    over[85] = 'a';
     name("513 bytes");
     show_packet(over, sizeof over, false);
     printf("}");
