@@ -80,7 +80,8 @@ typedef struct kith_i128 {
     uint64_t high, low;
 } kith_i128;
 
-/* A packet spread out. Parts that `has` does not name are zero. */
+/* A packet spread out. Parts that `has` does not name are zero after decode and
+ * not looked at by encode. */
 typedef struct kith_content {
     uint8_t type;
     uint16_t has;
@@ -146,7 +147,7 @@ enum {
     KITH_R_EQUIVOCATION = -123, /* other bytes under a known (source, epoch, seq) */
     KITH_R_RETRACTED = -124,    /* its source took it back */
     KITH_R_UNIT = -125,         /* outside the built-in template's unit */
-    KITH_R_CONCLUSION = -126,   /* conclusion code 0 */
+    KITH_R_CONCLUSION = -126,   /* conclusion code 0, which is none */
     KITH_R_LAST = -126,
 };
 

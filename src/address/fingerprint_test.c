@@ -15,7 +15,7 @@ static void agrees_with_the_published_vector(void) {
                "46bf46922da6945ce08445459e1e4dcace37e1a3f4d17b773399de875843c807") == 0);
 }
 
-static void moves_with_every_token(void) {
+static void seedbug_33_it_is_a_hash_of_every_token(void) {
     uint8_t id[KITH_TEMPLATE_SIZE] = { 0 }, a[KITH_FINGERPRINT_SIZE],
             b[KITH_FINGERPRINT_SIZE];
     static const char *const others[] = { "a.b.c", "ab.c", "a.bc", "abc", "b.a.c", "a.b" };
@@ -37,7 +37,7 @@ static void refuses_what_is_no_subject(void) {
 
 static const test_case cases[] = {
     { "agrees_with_the_published_vector", agrees_with_the_published_vector },
-    { "moves_with_every_token", moves_with_every_token },
+    { "seedbug_33_it_is_a_hash_of_every_token", seedbug_33_it_is_a_hash_of_every_token },
     { "refuses_what_is_no_subject", refuses_what_is_no_subject },
 };
 TEST_MAIN(cases)

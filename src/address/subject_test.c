@@ -128,18 +128,19 @@ static void w4_odd_letters_and_lengths_are_refused_with_their_reason(void) {
     }
 }
 
-static void seedbug_06_and_07_bytes_and_tokens_are_not_mixed_up(void) {
+static void seedbug_06_07_29_bytes_and_tokens_are_not_mixed_up(void) {
     EXPECT(!kith_subject_matches("radiology", "radiologyx"));
     EXPECT(!kith_subject_matches("radiology.>", "radiologyx.a"));
     EXPECT(!kith_subject_valid("qis.iot.d+0.1"));
     EXPECT(!kith_subject_valid("qis.+.hvac"));
+    EXPECT(!kith_subject_valid("hvac energy"));
 }
 
 static const test_case cases[] = {
     { "w4_odd_letters_and_lengths_are_refused_with_their_reason",
         w4_odd_letters_and_lengths_are_refused_with_their_reason },
-    { "seedbug_06_and_07_bytes_and_tokens_are_not_mixed_up",
-        seedbug_06_and_07_bytes_and_tokens_are_not_mixed_up },
+    { "seedbug_06_07_29_bytes_and_tokens_are_not_mixed_up",
+        seedbug_06_07_29_bytes_and_tokens_are_not_mixed_up },
     { "knows_its_grammar", knows_its_grammar },
     { "knows_its_limit", knows_its_limit },
     { "matches_by_whole_tokens", matches_by_whole_tokens },

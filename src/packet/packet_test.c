@@ -249,6 +249,38 @@ static void the_id_is_the_hash_of_all_bytes(void) {
     EXPECT(memcmp(id, want, sizeof id) != 0);
 }
 
+static void seedbug_01_a_bar_moves_no_field(void) {
+    uint64_t dice = 24;
+    kith_packet p;
+    kith_content c = with_everything(&dice, KITH_LEAF), back;
+    c.has = KITH_HAS_EFFECT | KITH_HAS_COVARIANCE | KITH_HAS_TEXT;
+    memcpy(c.text, "a|b|c", 6);
+    c.text_length = 5;
+    EXPECT_INT(kith_packet_encode(&c, &p), 0);
+    EXPECT_INT(kith_packet_decode(p.bytes, p.length, &back), 0);
+    EXPECT(strcmp(back.text, "a|b|c") == 0 && back.effect[0] == c.effect[0]);
+    c.address = (kith_address){ "a|b" };
+    EXPECT_INT(kith_packet_encode(&c, &p), KITH_R_SUBJECT);
+}
+
+static void seedbug_04_and_17_small_effects_keep_their_bits_and_no_counter_hides(void) {
+    uint64_t dice = 25;
+    kith_packet p;
+    uint8_t f[2][KITH_FINGERPRINT_SIZE];
+    kith_content c = with_everything(&dice, KITH_LEAF), back;
+    c.has = KITH_HAS_EFFECT | KITH_HAS_COVARIANCE;
+    for (int i = -500; i <= 500; i++, c.seq++) {
+        c.effect[0] = i / 7000.0;
+        if (i == 0) c.effect[0] = 0;
+        EXPECT_INT(kith_packet_encode(&c, &p), 0);
+        EXPECT_INT(kith_packet_decode(p.bytes, p.length, &back), 0);
+        EXPECT(memcmp(back.effect, c.effect, sizeof *c.effect) == 0);
+        uint8_t *to = f[i == -500 ? 0 : 1];
+        EXPECT_INT(kith_address_fingerprint(back.template_id, back.address.subject, to), 0);
+        EXPECT(i == -500 || memcmp(f[0], f[1], sizeof f[0]) == 0);
+    }
+}
+
 static void seedbug_02_a_long_text_is_refused_and_never_cut(void) {
     uint64_t dice = 20;
     kith_packet p;
@@ -315,6 +347,9 @@ static const test_case cases[] = {
     { "seal_changes_nothing_when_it_refuses", seal_changes_nothing_when_it_refuses },
     { "another_key_did_not_sign_it", another_key_did_not_sign_it },
     { "the_id_is_the_hash_of_all_bytes", the_id_is_the_hash_of_all_bytes },
+    { "seedbug_01_a_bar_moves_no_field", seedbug_01_a_bar_moves_no_field },
+    { "seedbug_04_and_17_small_effects_keep_their_bits_and_no_counter_hides",
+        seedbug_04_and_17_small_effects_keep_their_bits_and_no_counter_hides },
     { "seedbug_02_a_long_text_is_refused_and_never_cut",
         seedbug_02_a_long_text_is_refused_and_never_cut },
     { "seedbug_03_opposite_results_have_one_address",

@@ -261,6 +261,31 @@ static void w3_whole_numbers_out_of_range_are_refused_both_ways(void) {
     }
 }
 
+static void seedbug_08_negative_counts_and_short_frames_are_refused(void) {
+    const uint8_t frame[28] = { KITH_PACKET_VERSION };
+    kith_content back;
+    for (uint64_t n = 1; n <= 5; n++) {
+        EXPECT(agrees(EFFECT, AT(n), U32, 0, 0 - n, KITH_R_COUNT));
+        EXPECT(agrees(KITH_HAS_COUNTS, AT(hits), U32, 0, 0 - n, KITH_R_COUNT));
+    }
+    for (size_t n = 0; n < sizeof frame; n++) {
+        EXPECT_INT(kith_packet_decode(frame, n, &back), KITH_R_LENGTH);
+    }
+}
+
+static void seedbug_09_no_bits_of_nan_pass(void) {
+    for (int bit = 0; bit < 52; bit++) {
+        for (int sign = 0; sign < 2; sign++) {
+            uint64_t bits = (uint64_t) sign << 63 | 0x7ffull << 52 | 1ull << bit;
+            double x;
+            memcpy(&x, &bits, 8);
+            EXPECT(isnan(x));
+            EXPECT(agrees(EFFECT, AT(effect), F64, x, 0, KITH_R_NUMBER));
+            EXPECT(agrees(EFFECT, AT(covariance), F64, x, 0, KITH_R_NUMBER));
+        }
+    }
+}
+
 /* Any field of four components or ten covariances, not only the first. */
 static void w3_no_place_is_forgotten(void) {
     for (size_t p = 1; p <= KITH_EFFECT_MAX; p++) {
@@ -365,6 +390,9 @@ static const test_case cases[] = {
         w3_numbers_out_of_range_are_refused_both_ways },
     { "w3_whole_numbers_out_of_range_are_refused_both_ways",
         w3_whole_numbers_out_of_range_are_refused_both_ways },
+    { "seedbug_08_negative_counts_and_short_frames_are_refused",
+        seedbug_08_negative_counts_and_short_frames_are_refused },
+    { "seedbug_09_no_bits_of_nan_pass", seedbug_09_no_bits_of_nan_pass },
     { "w3_no_place_is_forgotten", w3_no_place_is_forgotten },
     { "a_covariance_must_be_positive_definite", a_covariance_must_be_positive_definite },
     { "pivots_are_rounded_as_the_format_says", pivots_are_rounded_as_the_format_says },
