@@ -35,6 +35,7 @@ struct settings;
 typedef struct call {
     const struct command *command;
     const common_flags *common;
+    uint64_t common_given;
     const void *flags;               /* the command's own struct of cli/flags.h */
     uint64_t given;                  /* bit i: row i of its table was on the command line */
     const struct settings *settings; /* NULL for commands that need none */

@@ -24,6 +24,11 @@ int evidence_content(const post_flags *f, uint64_t given, const char *subject,
 int evidence_line(
     const char *text, size_t length, post_flags *ret, uint64_t *given, char why[WHY_MAX]);
 
+/* The same for an object of jansson that is parsed already. */
+struct json_t;
+int evidence_object(
+    const struct json_t *object, post_flags *ret, uint64_t *given, char why[WHY_MAX]);
+
 /* The fault for a KITH_R_*, and its words. */
 int refusal_fault(int refusal, const kith_content *content, char why[WHY_MAX]);
 

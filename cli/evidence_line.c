@@ -63,6 +63,21 @@ static int take(const char *key, const json_t *value, post_flags *ret, uint64_t 
     return 0;
 }
 
+int evidence_object(
+    const struct json_t *object, post_flags *ret, uint64_t *given, char why[WHY_MAX]) {
+    if (!json_is_object(object)) {
+        snprintf(why, WHY_MAX, "it is no JSON object");
+        return E_LINE;
+    }
+    int code = 0;
+    json_t *all = (json_t *) (uintptr_t) object; /* jansson's iterator wants it so */
+    for (void *at = json_object_iter(all); at != NULL && code == 0;
+         at = json_object_iter_next(all, at)) {
+        code = take(json_object_iter_key(at), json_object_iter_value(at), ret, given, why);
+    }
+    return code;
+}
+
 int evidence_line(
     const char *text, size_t length, post_flags *ret, uint64_t *given, char why[WHY_MAX]) {
     json_error_t bad;
@@ -75,18 +90,7 @@ int evidence_line(
         snprintf(why, WHY_MAX, "%.200s, column %d", bad.text, bad.column);
         return E_LINE;
     }
-    int code = 0;
-    if (!json_is_object(object)) {
-        snprintf(why, WHY_MAX, "it is no JSON object");
-        code = E_LINE;
-    }
-    const char *key;
-    json_t *value;
-    if (code == 0) {
-        json_object_foreach(object, key, value) {
-            if (code == 0) code = take(key, value, ret, given, why);
-        }
-    }
+    int code = evidence_object(object, ret, given, why);
     json_decref(object);
     return code;
 }

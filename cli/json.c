@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-json json_to(FILE *to) {
+json js_to(FILE *to) {
     return (json){ .to = to };
 }
 
@@ -21,14 +21,14 @@ static void before(json *j) {
     j->comma[j->depth] = true;
 }
 
-void json_begin(json *j, char bracket) {
+void js_begin(json *j, char bracket) {
     before(j);
     fputc(bracket, j->to);
     if (j->depth + 1 >= JSON_DEPTH_MAX) abort(); /* our own shapes are shallow */
     j->comma[++j->depth] = false;
 }
 
-void json_end(json *j, char bracket) {
+void js_end(json *j, char bracket) {
     fputc(bracket, j->to);
     if (j->depth == 0) abort();
     j->depth--;
@@ -76,33 +76,33 @@ static void quoted(FILE *to, const char *text) {
     fputc('"', to);
 }
 
-void json_key(json *j, const char *key) {
+void js_key(json *j, const char *key) {
     before(j);
     quoted(j->to, key);
     fputc(':', j->to);
     j->keyed = true;
 }
 
-void json_text(json *j, const char *text) {
+void js_text(json *j, const char *text) {
     if (text == NULL) {
-        json_null(j);
+        js_null(j);
         return;
     }
     before(j);
     quoted(j->to, text);
 }
 
-void json_int(json *j, int value) {
+void js_int(json *j, int value) {
     before(j);
     fprintf(j->to, "%d", value);
 }
 
-void json_count(json *j, uint64_t value) {
+void js_count(json *j, uint64_t value) {
     before(j);
     fprintf(j->to, "\"%" PRIu64 "\"", value);
 }
 
-void json_big(json *j, int64_t value) {
+void js_big(json *j, int64_t value) {
     before(j);
     fprintf(j->to, "\"%" PRId64 "\"", value);
 }
@@ -115,22 +115,22 @@ char *real_text(double value, char ret[REAL_TEXT]) {
     return ret;
 }
 
-void json_real(json *j, double value) {
+void js_real(json *j, double value) {
     char text[REAL_TEXT];
     if (!isfinite(value)) {
-        json_null(j);
+        js_null(j);
         return;
     }
     before(j);
     fputs(real_text(value, text), j->to);
 }
 
-void json_bool(json *j, bool value) {
+void js_bool(json *j, bool value) {
     before(j);
     fputs(value ? "true" : "false", j->to);
 }
 
-void json_null(json *j) {
+void js_null(json *j) {
     before(j);
     fputs("null", j->to);
 }
@@ -145,7 +145,7 @@ char *hex_text(const uint8_t *bytes, size_t length, char *ret) {
     return ret;
 }
 
-void json_hex(json *j, const uint8_t *bytes, size_t length) {
+void js_hex(json *j, const uint8_t *bytes, size_t length) {
     before(j);
     fputc('"', j->to);
     for (size_t i = 0; i < length; i++) {
@@ -176,7 +176,7 @@ char *time_text(int64_t wall_us, char ret[TIME_TEXT]) {
     return ret;
 }
 
-void json_time(json *j, int64_t wall_us) {
+void js_time(json *j, int64_t wall_us) {
     char text[TIME_TEXT];
-    json_text(j, time_text(wall_us, text));
+    js_text(j, time_text(wall_us, text));
 }

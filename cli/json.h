@@ -22,19 +22,19 @@ typedef struct json {
     bool keyed; /* a key stands before the next value */
 } json;
 
-json json_to(FILE *to);
-void json_begin(json *j, char bracket); /* '{' or '[' */
-void json_end(json *j, char bracket);   /* '}' or ']' */
-void json_key(json *j, const char *key);
-void json_text(json *j, const char *text); /* NULL: null; bytes that are no UTF-8: U+FFFD */
-void json_int(json *j, int value);
-void json_count(json *j, uint64_t value); /* as a string */
-void json_big(json *j, int64_t value);    /* as a string */
-void json_real(json *j, double value);
-void json_bool(json *j, bool value);
-void json_null(json *j);
-void json_hex(json *j, const uint8_t *bytes, size_t length);
-void json_time(json *j, int64_t wall_us); /* RFC 3339 UTC */
+json js_to(FILE *to);
+void js_begin(json *j, char bracket); /* '{' or '[' */
+void js_end(json *j, char bracket);   /* '}' or ']' */
+void js_key(json *j, const char *key);
+void js_text(json *j, const char *text); /* NULL: null; bytes that are no UTF-8: U+FFFD */
+void js_int(json *j, int value);
+void js_count(json *j, uint64_t value); /* as a string */
+void js_big(json *j, int64_t value);    /* as a string */
+void js_real(json *j, double value);
+void js_bool(json *j, bool value);
+void js_null(json *j);
+void js_hex(json *j, const uint8_t *bytes, size_t length);
+void js_time(json *j, int64_t wall_us); /* RFC 3339 UTC */
 
 /* The same texts, for tables. Each returns ret. */
 enum {

@@ -57,6 +57,7 @@ static int run_command(parsed *p, out *o) {
     call c = {
         .command = p->command,
         .common = &p->common,
+        .common_given = p->common_given,
         .flags = p->flags,
         .given = p->given,
         .settings = loaded,

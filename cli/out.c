@@ -139,38 +139,38 @@ void as_column(field *f, unsigned digits) {
 static void json_field(json *j, const field *f) {
     char name[80];
     if (f->kind == FIELD_ABSENT) return;
-    json_key(j, f->name);
+    js_key(j, f->name);
     switch (f->kind) {
-    case FIELD_TEXT: json_text(j, f->text); break;
-    case FIELD_REAL: json_real(j, f->real); break;
-    case FIELD_INT: json_int(j, (int) f->number); break;
-    case FIELD_COUNT: json_count(j, f->count); break;
-    case FIELD_BOOL: json_bool(j, f->number != 0); break;
-    case FIELD_HEX: json_hex(j, f->bytes, f->length); break;
+    case FIELD_TEXT: js_text(j, f->text); break;
+    case FIELD_REAL: js_real(j, f->real); break;
+    case FIELD_INT: js_int(j, (int) f->number); break;
+    case FIELD_COUNT: js_count(j, f->count); break;
+    case FIELD_BOOL: js_bool(j, f->number != 0); break;
+    case FIELD_HEX: js_hex(j, f->bytes, f->length); break;
     case FIELD_TIME:
-        json_time(j, f->number);
+        js_time(j, f->number);
         snprintf(name, sizeof name, "%s_us", f->name);
-        json_key(j, name);
-        json_big(j, f->number);
+        js_key(j, name);
+        js_big(j, f->number);
         break;
     case FIELD_ABSENT: break;
     case FIELD_REALS:
-        json_begin(j, '[');
-        for (size_t i = 0; i < f->length; i++) json_real(j, f->reals[i]);
-        json_end(j, ']');
+        js_begin(j, '[');
+        for (size_t i = 0; i < f->length; i++) js_real(j, f->reals[i]);
+        js_end(j, ']');
         break;
     }
 }
 
 void out_json(FILE *to, const record *r) {
-    json j = json_to(to);
-    json_begin(&j, '{');
-    json_key(&j, "v");
-    json_int(&j, 1);
-    json_key(&j, "kind");
-    json_text(&j, r->kind);
+    json j = js_to(to);
+    js_begin(&j, '{');
+    js_key(&j, "v");
+    js_int(&j, 1);
+    js_key(&j, "kind");
+    js_text(&j, r->kind);
     for (size_t i = 0; i < r->count; i++) json_field(&j, &r->fields[i]);
-    json_end(&j, '}');
+    js_end(&j, '}');
     fputc('\n', to);
 }
 

@@ -38,6 +38,7 @@ const command command_table[] = {
         .examples = { { "kith init --store here/store.db --key here/key --json", 0 },
             { "kith init --store here/store.db --key here/key", 78 } } },
     { .name = "run",
+        .run = verb_run,
         .group = start,
         .klass = CLASS_RW,
         ARGS("", 0, 0),
