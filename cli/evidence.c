@@ -203,13 +203,13 @@ static void put_evidence(record *r, packet_view *v, double unit) {
         put_real(r, "effect", c->effect[0] * unit);
         for (size_t i = 0; i < c->components; i++) v->effects[i] = c->effect[i] * unit;
         if (c->components > 1) put_reals(r, "effects", v->effects, c->components);
-        put_count(r, "n", c->n);
+        put_int(r, "n", c->n);
     }
     if ((c->has & KITH_HAS_COVARIANCE) != 0)
         put_real(r, "se", sqrt(c->covariance[0]) * unit);
     if ((c->has & KITH_HAS_COUNTS) != 0) {
-        put_count(r, "hits", c->hits);
-        put_count(r, "tries", c->tries);
+        put_int(r, "hits", c->hits);
+        put_int(r, "tries", c->tries);
     }
     if ((c->has & KITH_HAS_CONFIDENCE) != 0)
         put_real(r, "confidence", (double) c->confidence);
@@ -267,8 +267,8 @@ bool packet_record(record *r, packet_view *v, const kith_packet *packet) {
     put_int(r, "unit", u);
     put_count(r, "epoch", c->epoch);
     put_count(r, "seq", c->seq);
-    put_count(r, "span_s", c->span_s);
-    put_count(r, "ttl_s", c->ttl_s);
+    put_int(r, "span_s", c->span_s);
+    put_int(r, "ttl_s", c->ttl_s);
     put_time(r, "expires", kith_packet_expires_us(c));
     put_hex(r, "template", c->template_id, sizeof c->template_id);
     put_hex(r, "source", c->source, sizeof c->source);

@@ -53,8 +53,13 @@ static int take(const char *key, const json_t *value, post_flags *ret, uint64_t 
         snprintf(why, WHY_MAX, "%.60s takes no such value", key);
         return E_LINE;
     }
-    if (!value_text(value, text, sizeof text) ||
-        kith_option_set(encode_rows, ret, key, text, &err) < 0) {
+    bool good = value_text(value, text, sizeof text - 2);
+    if (good && json_is_number(value) && encode_rows[row].type == KITH_OPTION_TIME) {
+        size_t end = strlen(text); /* seconds, as in what kith writes */
+        text[end] = 's';
+        text[end + 1] = '\0';
+    }
+    if (!good || kith_option_set(encode_rows, ret, key, text, &err) < 0) {
         snprintf(why, WHY_MAX, "%s",
             err.text[0] == '\0' ? "a value is too long or nested" : err.text);
         return E_LINE;
@@ -83,6 +88,10 @@ int evidence_line(
     json_error_t bad;
     if (length > LINE_MAX_BYTES) {
         snprintf(why, WHY_MAX, "the line is longer than %d bytes", LINE_MAX_BYTES);
+        return E_LINE;
+    }
+    if (memchr(text, '\0', length) != NULL) { /* jansson takes it for a blank */
+        snprintf(why, WHY_MAX, "a zero byte");
         return E_LINE;
     }
     json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &bad);

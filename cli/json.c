@@ -92,9 +92,9 @@ void js_text(json *j, const char *text) {
     quoted(j->to, text);
 }
 
-void js_int(json *j, int value) {
+void js_int(json *j, int64_t value) {
     before(j);
-    fprintf(j->to, "%d", value);
+    fprintf(j->to, "%" PRId64, value);
 }
 
 void js_count(json *j, uint64_t value) {

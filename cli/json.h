@@ -27,9 +27,9 @@ void js_begin(json *j, char bracket); /* '{' or '[' */
 void js_end(json *j, char bracket);   /* '}' or ']' */
 void js_key(json *j, const char *key);
 void js_text(json *j, const char *text); /* NULL: null; bytes that are no UTF-8: U+FFFD */
-void js_int(json *j, int value);
-void js_count(json *j, uint64_t value); /* as a string */
-void js_big(json *j, int64_t value);    /* as a string */
+void js_int(json *j, int64_t value);     /* of at most 32 bits: a plain number */
+void js_count(json *j, uint64_t value);  /* as a string */
+void js_big(json *j, int64_t value);     /* as a string */
 void js_real(json *j, double value);
 void js_bool(json *j, bool value);
 void js_null(json *j);

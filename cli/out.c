@@ -143,7 +143,7 @@ static void json_field(json *j, const field *f) {
     switch (f->kind) {
     case FIELD_TEXT: js_text(j, f->text); break;
     case FIELD_REAL: js_real(j, f->real); break;
-    case FIELD_INT: js_int(j, (int) f->number); break;
+    case FIELD_INT: js_int(j, f->number); break;
     case FIELD_COUNT: js_count(j, f->count); break;
     case FIELD_BOOL: js_bool(j, f->number != 0); break;
     case FIELD_HEX: js_hex(j, f->bytes, f->length); break;

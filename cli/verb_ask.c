@@ -155,7 +155,7 @@ static bool show_row(asking *a, const kith_evidence *e, const shown_answer *show
                   e->left_out != NULL && e->v == 0 ? (double) NAN : e->y * unit),
         4);
     as_column(put_real(&r, "se", sqrt(e->v) * unit), 3);
-    as_column(put_count(&r, "n", e->n), 0);
+    as_column(put_int(&r, "n", (int64_t) e->n), 0);
     as_column(put_real(&r, "weight", e->left_out != NULL ? 0 : e->vote.weight), 3);
     as_column(put_text(&r, "fate",
                   e->left_out != NULL                 ? e->left_out
