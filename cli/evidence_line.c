@@ -42,14 +42,15 @@ static int take(const char *key, const json_t *value, post_flags *ret, uint64_t 
     int row = row_index(encode_rows, key);
     if (json_is_null(value)) return 0; /* as if it were not there */
     if (row < 0) {
-        const char *near = kith_option_nearest(encode_rows, key);
+        const char *like = kith_option_nearest(encode_rows, key);
         snprintf(why, WHY_MAX, "no such key: %.60s%s%s%s", key,
-            near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
-            near == NULL ? "" : "?");
+            like == NULL ? "" : "; did you mean ", like == NULL ? "" : like,
+            like == NULL ? "" : "?");
         return E_LINE;
     }
-    bool list = json_is_array(value);
-    if (list != (strcmp(key, "near") == 0) && (list || !json_is_string(value))) {
+    bool near = strcmp(key, "near") == 0;
+    bool words = encode_rows[row].type == KITH_OPTION_TEXT;
+    if (json_is_array(value) ? !near : words && !json_is_string(value)) {
         snprintf(why, WHY_MAX, "%.60s takes no such value", key);
         return E_LINE;
     }

@@ -83,8 +83,6 @@ const fault_row fault_table[] = {
         "free space there, or choose another place" },
     { E_STORE, EXIT_IO, true, "cannot open the store {}", "the system refused",
         "look at the path and its rights; kith config show store.url" },
-    { E_MISSING, EXIT_IO, false, "not there: {}", "nothing has that name",
-        "look at the spelling; kith config show" },
 
     { E_URL, EXIT_USAGE, false, "a carrier's address makes no sense: {}",
         "it is SCHEME://PLACE?OPTION=VALUE", "kith carriers NAME shows place and options" },

@@ -53,7 +53,6 @@ typedef enum fault_id {
     E_NEWER = 33,   /* a schema or file system kith does not serve */
     E_OUTPUT = 34,  /* stdout or a file took no more */
     E_STORE = 35,   /* the store cannot be opened */
-    E_MISSING = 36, /* the named file is not there */
 
     E_URL = 40,       /* a carrier's URL makes no sense */
     E_UNREACHED = 41, /* the carrier cannot be reached */

@@ -40,16 +40,16 @@ const kith_option common_rows[] = {
 };
 
 #define EVIDENCE_ROWS                                                                      \
-    ROW(post_flags, "effect", REAL, effect, -BIG, BIG, "0", "the effect that was seen"),   \
-        ROW(post_flags, "se", REAL, se, 0, BIG, "0", "its standard error"),                \
+    ROW(post_flags, "effect", REAL, effect, -BIG, BIG, NULL, "the effect that was seen"),  \
+        ROW(post_flags, "se", REAL, se, 0, BIG, NULL, "its standard error"),               \
         ROW(post_flags, "n", INT, n, 1, U32, "1", "the number of observations behind it"), \
-        ROW(post_flags, "hits", INT, hits, 0, U32, "0", "successes"),                      \
-        ROW(post_flags, "tries", INT, tries, 1, U32, "1", "of so many trials"),            \
-        ROW(post_flags, "confidence", REAL, confidence, 0, 1, "0",                         \
+        ROW(post_flags, "hits", INT, hits, 0, U32, NULL, "successes"),                     \
+        ROW(post_flags, "tries", INT, tries, 1, U32, NULL, "of so many trials"),           \
+        ROW(post_flags, "confidence", REAL, confidence, 0, 1, NULL,                        \
             "where no standard error is known: how sure, 0 to 1"),                         \
         ROW(post_flags, "near", TEXT, near, 0, 1023, "",                                   \
             "the context: up to 16 numbers from 0 to 1, by commas"),                       \
-        ROW(post_flags, "conclusion", INT, conclusion, 1, 65535, "1",                      \
+        ROW(post_flags, "conclusion", INT, conclusion, 1, 65535, NULL,                     \
             "a code whose meaning the subject's users agreed on"),                         \
         ROW(post_flags, "text", TEXT, text, 0, KITH_TEXT_MAX, "",                          \
             "a few words for people; never raw data"),                                     \
@@ -57,10 +57,11 @@ const kith_option common_rows[] = {
             "how long it counts, from the time of the data"),                              \
         ROW(post_flags, "unit", INT, unit, -9, 9, "0",                                     \
             "effects are counted in units of 10^U; the same for all on a subject"),        \
-        ONE(post_flags, "measure", measure, "mean-difference",                             \
+        ONE(post_flags, "measure", measure, "auto",                                        \
             "auto|mean|mean-difference|log-risk-ratio|log-odds-ratio|risk-difference|"     \
             "fisher-z|logit|log-mean-ratio",                                               \
-            "what kind of number the effect is; equal kinds are pooled"),                  \
+            "what kind of number the effect is; auto is mean for samples, else "           \
+            "mean-difference; equal kinds are pooled"),                                    \
         ROW(post_flags, "at", TEXT, at, 0, 39, "",                                         \
             "the time of the data, RFC 3339; preset now"),                                 \
         ROW(post_flags, "span", TIME, span_ns, 0, 3652 * DAY, "0s",                        \

@@ -77,9 +77,9 @@ static void screen_row(out *o, const command *c, const char *group) {
     char line[256], nouns[128];
     if (c->noun != NULL) {
         nouns_of(c->name, nouns, sizeof nouns);
-        snprintf(line, sizeof line, "%-19s%-10s%s", group, c->name, nouns);
+        snprintf(line, sizeof line, "%-11s%-10s%s", group, c->name, nouns);
     } else {
-        snprintf(line, sizeof line, "%-19s%-10s%s%s", group, c->name, c->summary,
+        snprintf(line, sizeof line, "%-11s%-10s%s%s", group, c->name, c->summary,
             c->run == NULL ? " (later)" : "");
     }
     size_t wide = o->tty ? (size_t) o->width : sizeof line;

@@ -9,7 +9,7 @@
 #define LATER(verb, where, text)                                                           \
     { .name = verb, .group = where, .synopsis = "", .summary = text }
 
-static const char start[] = "Start", loop[] = "The loop", carriers[] = "Carriers and store",
+static const char start[] = "Start", loop[] = "The loop", carriers[] = "Carriers",
                   measuring[] = "Measuring", plumbing[] = "Plumbing", trust[] = "Trust",
                   looking[] = "Looking", safety[] = "Safety";
 
@@ -122,7 +122,7 @@ const command command_table[] = {
         .group = loop,
         .klass = CLASS_RO,
         ARGS("SUBJECT|PATTERN", 1, 1),
-        .summary = "the answer with interval, sources and freshness, or what is missing",
+        .summary = "the answer with interval and sources, or what is missing",
         .detail =
             "Ends with 1 when the evidence is insufficient, so that "
             "`kith ask X || fallback` works. A pattern gives a row for each subject, and "
@@ -136,7 +136,7 @@ const command command_table[] = {
         .group = loop,
         .klass = CLASS_RO,
         ARGS("SUBJECT", 1, 1),
-        .summary = "every packet behind an answer: weight, signer, age, how it came",
+        .summary = "every packet behind an answer: weight, signer, age, way",
         .detail = "Those left out are listed too, with the reason.",
         FLAGS(why_rows, ask_flags),
         .exits = "0 1 64 74 75 78",
@@ -295,7 +295,7 @@ const command command_table[] = {
         .group = plumbing,
         .klass = CLASS_RO,
         ARGS("SUBJECT", 1, 1),
-        .summary = "a subject's fingerprint, and its spelling on each carrier",
+        .summary = "a subject's fingerprint and its spelling on each carrier",
         FLAGS(addr_rows, addr_flags),
         .bare = true,
         .exits = "0 1 64",
