@@ -19,13 +19,13 @@ def every_spelling_comes_back_as_posted():
     got = {p["subject"]: p for p in h("get", "a.>", "--json").json()}
     same(len(got), 5)
     e = got["a.effect"]
-    expect(abs(e["effect"] - 0.12) < 1e-12 and abs(e["se"] - 0.03) < 1e-12 and e["n"] == "240", e)
-    same((e["text"], e["near"], e["conclusion"], e["ttl_s"], e["span_s"]), ("hä", [0.25, 0.5], 7, "3600", "60"))
-    same((got["a.counts"]["hits"], got["a.counts"]["tries"]), ("11", "12"))
+    expect(abs(e["effect"] - 0.12) < 1e-12 and abs(e["se"] - 0.03) < 1e-12 and e["n"] == 240, e)
+    same((e["text"], e["near"], e["conclusion"], e["ttl_s"], e["span_s"]), ("hä", [0.25, 0.5], 7, 3600, 60))
+    same((got["a.counts"]["hits"], got["a.counts"]["tries"]), (11, 12))
     expect(abs(got["a.sure"]["confidence"] - 0.87) < 1e-7, got["a.sure"])
     s = got["a.samples"]
     expect(abs(s["effect"] - 5.5) < 1e-12 and abs(s["se"] - (55 / 6) ** 0.5 / 10 ** 0.5) < 1e-9, s)
-    same((s["n"], s["measure"]), ("10", "mean"))
+    same((s["n"], s["measure"]), (10, "mean"))
     expect(abs(got["a.unit"]["effect"] - 12000) < 1e-6 and abs(got["a.unit"]["se"] - 300) < 1e-6, got["a.unit"])
     h.remove()
 
@@ -58,7 +58,7 @@ def lines_are_answered_in_order_and_bad_ones_by_number():
     same(d.code, 65)
     posted = d.json()
     same([int(p["line"]) for p in posted], [i + 1 for i in range(700) if i not in (400, 600)])
-    expect("line 401 [E021]" in d.err, d.err)
+    expect("bad line: line 401" in d.err, d.err)
     got = h("get", "a.b", "--last", "0", "--json").json()
     same([p["id"] for p in reversed(got)], [p["id"] for p in posted])
     same(len(h("get", "a.b", "--json").json()), 50, "--last presets to 50")
@@ -221,13 +221,13 @@ def run_turns_signals_into_packets():
           stdin="".join(f"{i}\n" for i in range(1, 46)) + "bad\n\n[1]\n")
     same(d.code, 0)
     got = h("get", "line.speed", "--reverse", "--json").json()
-    same([g["n"] for g in got], ["20", "20", "5"])
+    same([g["n"] for g in got], [20, 20, 5])
     same([g["effect"] for g in got], [10.5, 30.5, 43])
     expect("no line of JSON" in d.err, d.err)
     d = h("run", "--subject", "tests.t", "--kind", "trials", "--count", "4", "--for", "500ms",
           stdin='true\nfalse\n{"hits":1,"tries":2}\n{"hits":3,"tries":2}\n')
     got = h("get", "tests.t", "--json").json()
-    same([(g["hits"], g["tries"]) for g in got], [("2", "4")])
+    same([(g["hits"], g["tries"]) for g in got], [(2, 4)])
     d = h("run", "--subject", "b.b", "--kind", "baseline", "--count", "4", "--for", "500ms",
           stdin="".join('{"x":%d,"baseline":true}\n' % i for i in (9, 10, 11)) + "12\n13\n14\n15\n")
     got = h("get", "b.b", "--json").json()
@@ -303,7 +303,7 @@ def a_post_waits_for_a_carrier_when_asked():
     d = h("post", "a.b", "--text", "x", "--wait", "disk", "--carrier", "dir://" + h.file("stick"))
     same(d.code, 0)
     expect("disk has it" in d.err, d.err)
-    expect(any("=" in name for name in os.listdir(h.file("stick"))), os.listdir(h.file("stick")))
+    expect(any(f for _, _, files in os.walk(h.file("stick")) for f in files), "nothing on the stick")
     h.remove()
 
 

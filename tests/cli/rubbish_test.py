@@ -91,7 +91,7 @@ def a_full_disk_loses_nothing_that_was_answered():
         same(h("init", "--store", store, "--key", place + "/key").code, 0)
         flags = ("--store", store, "--key", place + "/key")
         d = h("post", "a.b", "-", "--json", *flags, stdin='{"text":"%s"}\n' % ("x" * 150) * 20000)
-        expect(d.code == 74 and "[E030]" in d.err, d.code, d.err[-400:])
+        expect(d.code == 74 and '"E030"' in d.err, d.code, d.err[-400:])
         answered = [p["id"] for p in d.json()]
         have = {p["id"] for p in h("get", "a.b", "--last", "0", "--json", *flags).json()}
         expect(answered and not set(answered) - have, "lost", len(set(answered) - have), "of", len(answered))
