@@ -42,8 +42,6 @@ enum {
     SHIM_SIZE = 2,   /* its length */
     SHIM_NAME = 3,   /* created: undone by unlink */
     SHIM_RENAME = 4, /* undone by renaming back, the replaced file under it again */
-    SHIM_UNLINK = 5, /* undone by linking the kept inode again */
-    SHIM_LOST = 6,   /* its fsync failed: no later one helps */
 };
 
 typedef struct shim_undo {
@@ -138,12 +136,14 @@ static int shim_change(void) {
     return shim.fail_errno < 0 ? 1 : -1;
 }
 
+static void shim_dirty_again(ino_t inode, off_t at, off_t end);
 static void shim_keep(
     int fd, ino_t inode, const char *path, off_t at, size_t size, off_t end) {
     int flags = O_RDWR | O_CLOEXEC;
     char link[64];
     (void) snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     int mine = (int) shim_open(link, flags, 0);
+    shim_dirty_again(inode, at, at + (off_t) size);
     if (at + (off_t) size > end) {
         shim_undo *u = shim_note(SHIM_SIZE, inode, path);
         u->fd = mine;
@@ -185,6 +185,30 @@ KITH_API ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
     return shim_write(fd, bytes, size, at, false);
 }
 
+/* A failed sync: the bytes will not come to disk, and a file that grew has zeros. */
+static void shim_lose(shim_undo *u) {
+    struct stat st;
+    if (u->kind == SHIM_SIZE && fstat(u->fd, &st) == 0) {
+        u->kind = SHIM_DATA;
+        u->length = st.st_size > u->at ? (size_t) (st.st_size - u->at) : 0;
+        u->old = calloc(1, u->length + 1);
+        if (u->old == NULL) exit(98);
+    }
+    u->lost = true;
+}
+
+/* Written again, a page is dirty again, and the next sync takes it along. */
+static void shim_dirty_again(ino_t inode, off_t at, off_t end) {
+    for (shim_undo *u = shim.undo; u != NULL; u = u->next) {
+        off_t from = u->at & ~(off_t) 4095,
+              to = (u->at + (off_t) u->length + 4095) & ~(off_t) 4095;
+        if (u->lost && u->inode == inode && from < end && at < to) {
+            u->lost = u->at < (at & ~(off_t) 4095) ||
+                      u->at + (off_t) u->length > ((end + 4095) & ~(off_t) 4095);
+        }
+    }
+}
+
 /* What is synced is safe: its undo is forgotten, unless a sync of it failed. */
 static void shim_forget(ino_t inode, bool names, bool lost) {
     for (shim_undo **at = &shim.undo; *at != NULL;) {
@@ -195,7 +219,7 @@ static void shim_forget(ino_t inode, bool names, bool lost) {
             continue;
         }
         if (lost) {
-            u->lost = true;
+            shim_lose(u);
             at = &u->next;
             continue;
         }

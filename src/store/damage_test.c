@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bits flip, disks fail: found, said, never acknowledged, and brought back where
+ * that can be. KITH_SOAK=1: 10,000 flips instead of 1,000. */
+#include "store/shim.h"
+
+#include "store/damage.h"
+#include "store/epoch.h"
+#include "store/kit.h"
+#include "store/vfs.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+enum {
+    PACKETS = 16,
+    FILE_MAX = 4 << 20,
+};
+
+static const char *store_url(void) {
+    static char url[160];
+    (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
+    return url;
+}
+
+static kith_store *open_store(kith_error *err) {
+    kith_store *s = NULL;
+    return kith_store_open(&s, store_url(), err) < 0 ? NULL : s;
+}
+
+/* Until the background has brought back what it can. */
+static kith_store *open_settled(kith_store_stat *stat) {
+    kith_store *s = open_store(NULL);
+    stat->salvaging = true;
+    while (s != NULL && stat->salvaging && kith_store_stats(s, stat, NULL) == 0) {
+        (void) usleep(50);
+    }
+    return s;
+}
+
+typedef struct bytes {
+    size_t size;
+    uint8_t at[FILE_MAX];
+} bytes;
+
+static bool slurp(const char *name, bytes *ret) {
+    int fd = open(kit_path(name), O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, ret->at, sizeof ret->at);
+    ret->size = n > 0 ? (size_t) n : 0;
+    if (fd >= 0) (void) close(fd);
+    return fd >= 0;
+}
+
+static bool spew(const char *name, const bytes *b) {
+    int fd = open(kit_path(name), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    bool done = fd >= 0 && write(fd, b->at, b->size) == (ssize_t) b->size;
+    if (fd >= 0) (void) close(fd);
+    return done;
+}
+
+/* A life that ends without closing: the log stays full. */
+static void leave_log(int posts) {
+    pid_t child = fork();
+    if (child == 0) {
+        kith_key *key = kit_key(1), *other = kit_key(2);
+        kith_store *s = open_store(NULL);
+        for (int i = 0; i < posts && s != NULL; i++) {
+            if (kit_post(s, key, i % 2 == 0 ? "a.b" : "a.c", i, NULL) != 0) _exit(1);
+        }
+        kith_packet p = kit_packet(other, "f.g", 1, 1, 5);
+        if (s == NULL || kit_admit(s, &p, "dir") != 0) _exit(1);
+        if (kith_store_save(s, "cursor", "here", 4, true, NULL) != 0) _exit(1);
+        _exit(0);
+    }
+    int status = 0;
+    (void) waitpid(child, &status, 0);
+}
+
+static long flips(void) {
+    const char *soak = getenv("KITH_SOAK");
+    return soak != NULL && soak[0] == '1' ? 10000 : 1000;
+}
+
+/* Each flip: check says so, open gives a store that works, under a higher epoch if
+ * anything was set aside; the flip back, and all is whole again. */
+static void flip_each(
+    const char *name, long count, uint64_t seed, size_t size, size_t *ret_back) {
+    static bytes whole[3], bad;
+    static const char *const names[] = { "s.db", "s.db-wal", "s.db-epoch" };
+    size_t which = strcmp(name, "s.db") == 0 ? 0 : 1;
+    for (size_t i = 0; i < 3; i++) EXPECT(slurp(names[i], &whole[i]));
+    bad = whole[which];
+    size = size == 0 ? bad.size : size;
+    EXPECT(size > 0 && bad.size >= size);
+    long unseen = 0, unopened = 0, worse = 0;
+    size_t least = SIZE_MAX;
+    for (long k = 0; k < count; k++) {
+        uint64_t bit = dice_below(&seed, size * 8);
+        kit_clean();
+        bad.at[bit / 8] ^= (uint8_t) (1 << bit % 8);
+        for (size_t i = 0; i < 3; i++)
+            EXPECT(spew(names[i], i == which ? &bad : &whole[i]));
+        if (kith_store_check(store_url(), NULL) != KITH_E_CORRUPT) {
+            unseen++;
+            printf("# unseen: %s byte %llu bit %llu\n", name, (unsigned long long) bit / 8,
+                (unsigned long long) bit % 8);
+        }
+        (void) unlink(kit_path("s.db-shm"));
+        kith_store_stat stat = { 0 };
+        kith_store *s = open_settled(&stat);
+        unopened += s == NULL;
+        if (s != NULL) {
+            kit_list l = kit_find(s, &(kith_query){ 0 });
+            size_t have = l.count;
+            least = have < least ? have : least;
+            worse += !stat.quarantined;
+            kith_key *key = kit_key(1);
+            kith_post p;
+            EXPECT_INT(kit_post(s, key, "a.b", 1, &p), 0);
+            EXPECT(p.content.epoch > 1);
+            kith_key_free(&key);
+            kith_store_close(&s);
+        }
+        bad.at[bit / 8] ^= (uint8_t) (1 << bit % 8);
+    }
+    printf("# %s: %ld flips, %ld unseen by check, %ld by open, %ld not opened, at worst "
+           "%zu of "
+           "%d packets back\n",
+        name, count, unseen, worse, unopened, least, PACKETS + 1);
+    *ret_back = least;
+    EXPECT_INT(unseen, 0);
+    EXPECT_INT(worse, 0);
+    EXPECT_INT(unopened, 0);
+}
+
+static void d5_a_flipped_bit_in_the_live_log_is_found(void) {
+    size_t back = 0;
+    kit_clean();
+    shim.no_disk = true;
+    leave_log(PACKETS);
+    ki_log log;
+    EXPECT_INT(ki_log_scan(kit_path("s.db-wal"), &log, NULL, NULL, NULL), 0);
+    EXPECT(!log.damaged && log.committed > 20); /* behind it lies what an older log left */
+    flip_each(
+        "s.db-wal", flips() / 2, 5, WAL_HEADER + log.committed * (size_t) WAL_FRAME, &back);
+    EXPECT(back >= PACKETS - 1); /* the log holds most pages many times over */
+}
+
+static void d5_a_flipped_bit_in_any_page_is_found(void) {
+    size_t back = 0;
+    kit_clean();
+    shim.no_disk = true;
+    leave_log(PACKETS);
+    kith_store *s = open_store(NULL); /* and closed: everything moves to the pages */
+    EXPECT(s != NULL);
+    kith_store_close(&s);
+    flip_each("s.db", flips() - flips() / 2, 6, 0, &back);
+}
+
+static void d5_a_damaged_epoch_file_leads_to_no_reuse(void) {
+    static bytes whole, bad;
+    kith_key *key = kit_key(1);
+    kit_clean();
+    leave_log(3);
+    EXPECT(slurp("s.db-epoch", &whole));
+    uint64_t last = 1;
+    for (int k = 0; k < 40; k++) {
+        bad = whole;
+        uint64_t dice = (uint64_t) k;
+        bad.at[dice_below(&dice, 64)] ^= 1; /* one copy: the other serves */
+        if (k % 2 == 1) bad.at[512 + dice_below(&dice, 64)] ^= 1; /* both: leap */
+        EXPECT(spew("s.db-epoch", &bad));
+        kith_store *s = open_store(NULL);
+        kith_post p;
+        EXPECT(s != NULL);
+        EXPECT_INT(kith_store_begin_run(s, NULL), 0);
+        EXPECT_INT(kit_post(s, key, "a.b", 1, &p), 0);
+        EXPECT(p.content.epoch > last);
+        last = p.content.epoch;
+        kith_store_close(&s);
+        EXPECT(slurp("s.db-epoch", &whole));
+    }
+    kith_key_free(&key);
+}
+
+/* The old file goes away bit by bit; own packets and small state come back. */
+static void quarantine_brings_back_what_it_can(void) {
+    static bytes page;
+    kit_clean();
+    leave_log(PACKETS);
+    kith_store *s = open_store(NULL);
+    EXPECT(s != NULL);
+    kith_store_close(&s);
+    EXPECT(slurp("s.db", &page));
+    page.at[100] ^= 1; /* in the schema: SQLite can do nothing with it */
+    EXPECT(spew("s.db", &page));
+    kith_store_stat stat = { 0 };
+    s = open_settled(&stat);
+    EXPECT(s != NULL);
+    EXPECT(stat.quarantined && strstr(stat.quarantine, "damaged-1") != NULL);
+    EXPECT_INT(stat.salvaged, PACKETS + 1);
+    EXPECT_INT(kit_find(s, &(kith_query){ .origin = KITH_ORIGIN_OWN }).count, PACKETS);
+    kit_list l = kit_find(s, &(kith_query){ .newest_first = true });
+    EXPECT_INT(l.count, PACKETS + 1);
+    EXPECT(l.arrivals[0] > UINT64_C(1) << 40); /* old cursors lie below */
+    kith_store_close(&s);
+    s = open_settled(&stat);
+    EXPECT(s != NULL && !stat.quarantined);
+    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+    kith_store_close(&s);
+}
+
+static void a_foreign_database_is_left_alone(void) {
+    kit_clean();
+    static bytes b;
+    memcpy(b.at, "SQLite format 3", 16);
+    b.size = 8192;
+    EXPECT(spew("s.db", &b));
+    kith_error err = { 0 };
+    EXPECT(open_store(&err) == NULL);
+    EXPECT(err.code == KITH_E_CORRUPT || err.code == KITH_E_DENIED);
+    static bytes after;
+    EXPECT(slurp("s.db", &after));
+    EXPECT(after.size == b.size && memcmp(after.at, b.at, b.size) == 0);
+}
+
+/* ---- the disk fails at the k-th call ---- */
+
+typedef struct tally {
+    atomic_int acked, reached;
+    uint8_t ids[64][KITH_ID_SIZE];
+} tally;
+
+static tally *counted;
+
+static int fail_posts(void) {
+    return flips() > 1000 ? 14 : 5;
+}
+
+static void fail_life(long at, bool sync, int sys, bool for_ever) {
+    kith_key *key = kit_key(1);
+    kith_store *s = open_store(NULL);
+    shim.changes = shim.syncs = 0;
+    shim.for_ever = for_ever;
+    shim.fail_errno = sys;
+    *(sync ? &shim.fail_sync : &shim.fail_at) = at;
+    if (s == NULL) _exit(1);
+    for (int i = 0; i < fail_posts(); i++) {
+        kith_post p;
+        int r = kit_post(s, key, "a.b", i, &p);
+        int n = atomic_load(&counted->acked);
+        if (r == 0) {
+            memcpy(counted->ids[n], p.id, KITH_ID_SIZE);
+            atomic_store(&counted->acked, n + 1);
+        }
+    }
+    bool reached = (sync ? shim.syncs : shim.changes) >= at;
+    atomic_store(&counted->reached, reached);
+    /* The disk is well again: without a restart, posts succeed again. */
+    shim.fail_at = shim.fail_sync = 0;
+    if (kit_post(s, key, "a.b", 99, NULL) != 0) _exit(5);
+    if (sync) { /* what no sync made safe is lost now */
+        shim.cut_how = 0;
+        shim_cut();
+    }
+    kith_store_close(&s);
+    _exit(42);
+}
+
+/* Returns whether the k-th call was reached. */
+static void fail_at(long k, bool sync, int sys, bool for_ever, bool *ret_more) {
+    kit_clean();
+    kith_store *first = open_store(NULL);
+    EXPECT(first != NULL);
+    kith_store_close(&first);
+    memset(counted, 0, sizeof *counted);
+    pid_t child = fork();
+    if (child == 0) {
+        shim.on = true;
+        shim.folder = kit_folder;
+        fail_life(k, sync, sys, for_ever);
+    }
+    int status = 0;
+    EXPECT(waitpid(child, &status, 0) == child);
+    EXPECT(WIFEXITED(status));
+    EXPECT_INT(WEXITSTATUS(status), 42);
+    *ret_more = atomic_load(&counted->reached);
+    (void) unlink(kit_path("s.db-shm"));
+    kith_store_stat stat = { 0 };
+    kith_store *s = open_settled(&stat);
+    EXPECT(s != NULL);
+    for (int i = 0; i < counted->acked; i++) {
+        kith_query q = { .id = counted->ids[i], .id_length = KITH_ID_SIZE };
+        EXPECT_INT(kit_find(s, &q).count, 1);
+    }
+    kith_store_close(&s);
+    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+}
+
+static void every_k(bool sync, int sys, const char *what) {
+    for (int for_ever = 0; for_ever < 2; for_ever++) {
+        bool more = true;
+        long k = 1;
+        for (; more && k < 400; k++) {
+            fail_at(k, sync, sys, for_ever, &more);
+            if (test_bad) {
+                printf("# %s at call %ld, %s\n", what, k, for_ever ? "for ever" : "once");
+                return;
+            }
+        }
+        printf(
+            "# %s at each of %ld calls, %s\n", what, k - 1, for_ever ? "for ever" : "once");
+        EXPECT(k > 5);
+    }
+}
+
+static void map_tally(void) {
+    counted = mmap(
+        NULL, sizeof *counted, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shim.no_disk = true;
+}
+
+static void d3_no_space_at_any_call_is_no_ack_and_no_loss(void) {
+    map_tally();
+    every_k(false, ENOSPC, "ENOSPC");
+}
+
+static void d3_io_error_at_any_call_is_no_ack_and_no_loss(void) {
+    map_tally();
+    every_k(false, EIO, "EIO");
+}
+
+static void d3_short_write_at_any_call_is_no_ack_and_no_loss(void) {
+    map_tally();
+    every_k(false, -1, "a short write");
+}
+
+static void d4_no_ack_after_a_failed_sync(void) {
+    map_tally();
+    every_k(true, EIO, "a failed sync");
+}
+
+static void d8_read_only_is_said_and_passes(void) {
+    kith_key *key = kit_key(1);
+    kith_store_stat stat;
+    kit_clean();
+    kith_store *s = open_store(NULL);
+    EXPECT(s != NULL);
+    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
+    shim.folder = kit_folder;
+    shim.on = shim.for_ever = true;
+    shim.fail_at = 1;
+    shim.changes = 0;
+    shim.fail_errno = EROFS;
+    EXPECT(kit_post(s, key, "a.b", 2, NULL) < 0);
+    EXPECT(kit_post(s, key, "a.b", 2, NULL) < 0);
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(stat.degraded && stat.why[0] != '\0');
+    shim.on = false;
+    shim.fail_at = 0;
+    EXPECT_INT(kit_post(s, key, "a.b", 3, NULL), 0);
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(!stat.degraded);
+    EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, 2);
+    kith_key_free(&key);
+    kith_store_close(&s);
+}
+
+static void d8_a_folder_that_goes_and_comes_back(void) {
+    kith_key *key = kit_key(1);
+    kith_post p;
+    kit_clean();
+    char away[96];
+    (void) snprintf(away, sizeof away, "%s-away", kit_folder);
+    kith_store *s = open_store(NULL);
+    EXPECT(s != NULL);
+    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
+    EXPECT(rename(kit_folder, away) == 0);
+    EXPECT(kit_post(s, key, "a.b", 2, NULL) < 0);
+    EXPECT(rename(away, kit_folder) == 0);
+    EXPECT_INT(kit_post(s, key, "a.b", 3, &p), 0);
+    EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, 2);
+    kith_key_free(&key);
+    kith_store_close(&s);
+}
+
+static void a_backup_opens_under_a_raised_epoch(void) {
+    kith_key *key = kit_key(1);
+    kith_post p, q;
+    char url[160];
+    kit_clean();
+    kith_store *s = open_store(NULL), *copy = NULL;
+    EXPECT(s != NULL);
+    for (int i = 0; i < 20; i++) EXPECT_INT(kit_post(s, key, "a.b", i, &p), 0);
+    char path[128];
+    (void) snprintf(path, sizeof path, "%s", kit_path("copy.db"));
+    EXPECT_INT(kith_store_backup(s, path, NULL), 0);
+    EXPECT(kith_store_backup(s, path, NULL) < 0);
+    EXPECT_INT(kit_post(s, key, "a.b", 21, &p), 0);
+    (void) snprintf(url, sizeof url, "sqlite:%s", path);
+    EXPECT_INT(kith_store_check(url, NULL), 0);
+    EXPECT_INT(kith_store_open(&copy, url, NULL), 0);
+    EXPECT_INT(kit_find(copy, &(kith_query){ 0 }).count, 20);
+    EXPECT_INT(kit_post(copy, key, "a.b", 5, &q), 0);
+    EXPECT(q.content.epoch > p.content.epoch);
+    kith_key_free(&key);
+    kith_store_close(&copy);
+    kith_store_close(&s);
+}
+
+static const test_case cases[] = {
+    { "d5_a_flipped_bit_in_the_live_log_is_found",
+        d5_a_flipped_bit_in_the_live_log_is_found },
+    { "d5_a_flipped_bit_in_any_page_is_found", d5_a_flipped_bit_in_any_page_is_found },
+    { "d5_a_damaged_epoch_file_leads_to_no_reuse",
+        d5_a_damaged_epoch_file_leads_to_no_reuse },
+    { "quarantine_brings_back_what_it_can", quarantine_brings_back_what_it_can },
+    { "a_foreign_database_is_left_alone", a_foreign_database_is_left_alone },
+    { "d3_no_space_at_any_call_is_no_ack_and_no_loss",
+        d3_no_space_at_any_call_is_no_ack_and_no_loss },
+    { "d3_io_error_at_any_call_is_no_ack_and_no_loss",
+        d3_io_error_at_any_call_is_no_ack_and_no_loss },
+    { "d3_short_write_at_any_call_is_no_ack_and_no_loss",
+        d3_short_write_at_any_call_is_no_ack_and_no_loss },
+    { "d4_no_ack_after_a_failed_sync", d4_no_ack_after_a_failed_sync },
+    { "d8_read_only_is_said_and_passes", d8_read_only_is_said_and_passes },
+    { "d8_a_folder_that_goes_and_comes_back", d8_a_folder_that_goes_and_comes_back },
+    { "a_backup_opens_under_a_raised_epoch", a_backup_opens_under_a_raised_epoch },
+};
+TEST_MAIN(cases)
