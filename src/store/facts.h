@@ -9,6 +9,9 @@
 
 #include <kith/store.h>
 
+/* A tombstone outlives its target by a day: clocks differ. */
+#define GONE_GRACE_US INT64_C(86400000000)
+
 typedef struct ki_facts {
     uint8_t type;
     bool evidence; /* a LEAF or EVAL that can be pooled */

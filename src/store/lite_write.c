@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define GONE_GRACE_US INT64_C(86400000000) /* a tombstone outlives its target by a day */
-
 enum {
     SLOT_LEAF = 1, /* low bits of pkt.slot: may it be pooled? */
     SLOT_EVAL = 2,

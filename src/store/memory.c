@@ -22,6 +22,7 @@
 enum {
     PROOFS_MAX = 1024,
     FEW = 64,
+    MARK_BUCKETS = 4096,
 };
 
 /* A tombstone, or the proof of a lie; by place. */
@@ -52,7 +53,7 @@ typedef struct memory {
     } options;
     pthread_mutex_t lock;
     shelf shelf;
-    mark *marks;
+    mark *marks[MARK_BUCKETS];
     size_t tombstones, proofs;
     named *states, *ways;
     own_key *keys;
@@ -78,9 +79,11 @@ static void unlock(memory *m) {
 static void memory_close(void *self) {
     memory *m = self;
     ki_shelf_fini(&m->shelf);
-    for (mark *p = m->marks, *next; p != NULL; p = next) {
-        next = p->next;
-        free(p);
+    for (size_t i = 0; i < MARK_BUCKETS; i++) {
+        for (mark *p = m->marks[i], *next; p != NULL; p = next) {
+            next = p->next;
+            free(p);
+        }
     }
     for (int i = 0; i < 2; i++) {
         for (named *p = i == 0 ? m->states : m->ways, *next; p != NULL; p = next) {
@@ -159,12 +162,8 @@ static int make_room(memory *m, size_t need, int64_t now_us) {
     return 0;
 }
 
-static int memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *err) {
-    memory *m = self;
-    (void) err;
-    lock(m);
-    int n = drop_some(m, now_us, at_most);
-    for (mark **at = &m->marks; *at != NULL;) {
+static void prune_marks(memory *m, mark **at, int64_t now_us) {
+    while (*at != NULL) {
         mark *old = *at;
         if (old->until > now_us) {
             at = &old->next;
@@ -174,6 +173,16 @@ static int memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error
         *(old->proof.length == 0 ? &m->tombstones : &m->proofs) -= 1;
         free(old);
     }
+}
+
+static int memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *err) {
+    memory *m = self;
+    (void) err;
+    lock(m);
+    int n = drop_some(m, now_us, at_most);
+    for (size_t i = 0; i < MARK_BUCKETS; i++) {
+        prune_marks(m, &m->marks[i], now_us);
+    }
     m->commits += n > 0;
     unlock(m);
     return n;
@@ -181,9 +190,15 @@ static int memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error
 
 /* ---- in ---- */
 
+static mark **bucket(memory *m, uint64_t epoch, uint64_t seq) {
+    uint64_t h =
+        (epoch * UINT64_C(0x9e3779b97f4a7c15) ^ seq) * UINT64_C(0xbf58476d1ce4e5b9);
+    return &m->marks[h >> 52 & (MARK_BUCKETS - 1)];
+}
+
 static mark *find_mark(
     memory *m, const uint8_t source[32], uint64_t epoch, uint64_t seq, bool tombstone) {
-    mark *p = m->marks;
+    mark *p = *bucket(m, epoch, seq);
     while (p != NULL &&
            (p->epoch != epoch || p->seq != seq || (p->proof.length == 0) != tombstone ||
                memcmp(p->source, source, KITH_KEY_SIZE) != 0)) {
@@ -192,23 +207,32 @@ static mark *find_mark(
     return p;
 }
 
+/* expires: of what the mark is about, or of the proof. */
+static int64_t keep_until(int64_t expires, bool tombstone) {
+    int64_t grace = tombstone ? GONE_GRACE_US : 0;
+    return expires > INT64_MAX - grace ? INT64_MAX : expires + grace;
+}
+
 static int add_mark(
     memory *m, const ki_facts *f, uint64_t epoch, uint64_t seq, const kith_packet *proof) {
+    int64_t until = keep_until(f->expires_us, proof == NULL);
     mark *p = find_mark(m, f->source, epoch, seq, proof == NULL);
     if (p != NULL) {
-        p->until = p->until > f->expires_us ? p->until : f->expires_us;
+        p->until = p->until > until ? p->until : until;
         return 0;
     }
     p = calloc(1, sizeof *p);
     if (p == NULL) {
         return KITH_E_MEMORY;
     }
-    *p = (mark){ .next = m->marks, .epoch = epoch, .seq = seq, .until = f->expires_us };
+    *p = (mark){
+        .next = *bucket(m, epoch, seq), .epoch = epoch, .seq = seq, .until = until
+    };
     memcpy(p->source, f->source, KITH_KEY_SIZE);
     if (proof != NULL) {
         p->proof = *proof;
     }
-    m->marks = p;
+    *bucket(m, epoch, seq) = p;
     *(proof == NULL ? &m->tombstones : &m->proofs) += 1;
     return 0;
 }
@@ -239,7 +263,8 @@ static int add(
     if (target != NULL) {
         target->gone = true;
         mark *tomb = find_mark(m, f->source, f->target_epoch, f->target_seq, true);
-        tomb->until = tomb->until > target->exp ? tomb->until : target->exp;
+        int64_t until = keep_until(target->exp, true);
+        tomb->until = tomb->until > until ? tomb->until : until;
     }
     return r;
 }

@@ -181,15 +181,14 @@ static int vfs_open(
 
 /* SQLite keeps the address, so it must live for ever: the room's one global. */
 static sqlite3_vfs vfs;
-static int vfs_result;
-static pthread_once_t vfs_once = PTHREAD_ONCE_INIT;
+static bool vfs_there;
+static pthread_mutex_t vfs_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void vfs_register(void) {
-    vfs_result = sqlite3_initialize();
-    sqlite3_vfs *inner = sqlite3_vfs_find(NULL);
-    if (vfs_result != SQLITE_OK || inner == NULL) {
-        vfs_result = vfs_result != SQLITE_OK ? vfs_result : SQLITE_ERROR;
-        return;
+static int vfs_register(void) {
+    int rc = sqlite3_initialize();
+    sqlite3_vfs *inner = rc == SQLITE_OK ? sqlite3_vfs_find(NULL) : NULL;
+    if (inner == NULL) {
+        return rc != SQLITE_OK ? rc : SQLITE_ERROR;
     }
     vfs = *inner;
     vfs.pNext = NULL;
@@ -197,10 +196,13 @@ static void vfs_register(void) {
     vfs.pAppData = inner;
     vfs.szOsFile = (int) sizeof(file) + inner->szOsFile;
     vfs.xOpen = vfs_open;
-    vfs_result = sqlite3_vfs_register(&vfs, 0);
+    return sqlite3_vfs_register(&vfs, 0);
 }
 
 int ki_vfs_register(void) {
-    (void) pthread_once(&vfs_once, vfs_register);
-    return vfs_result;
+    (void) pthread_mutex_lock(&vfs_lock);
+    int rc = vfs_there ? SQLITE_OK : vfs_register();
+    vfs_there = rc == SQLITE_OK;
+    (void) pthread_mutex_unlock(&vfs_lock);
+    return rc;
 }

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many threads, several processes, a full house, no memory. */
+#include "store/kit.h"
+
+#include "alloc.h"
+#include "base/dice.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+static char url[200];
+
+static kith_store *open_url(const char *query) {
+    kith_store *s = NULL;
+    kith_error err = { 0 };
+    (void) snprintf(url, sizeof url, "sqlite:%s%s", kit_path("s.db"), query);
+    if (kith_store_open(&s, url, &err) < 0) printf("# %s\n", err.text);
+    return s;
+}
+
+/* ---- threads ---- */
+
+enum {
+    THREADS = 64,
+    EACH = 40,
+};
+
+typedef struct poster {
+    kith_store *store;
+    const kith_key *key;
+    atomic_int *failed;
+    int number;
+} poster;
+
+static void *post_many(void *arg) {
+    poster *p = arg;
+    for (int i = 0; i < EACH; i++) {
+        char subject[32];
+        (void) snprintf(subject, sizeof subject, "t%d.x", p->number);
+        if (kit_post(p->store, p->key, subject, i, NULL) != 0)
+            atomic_fetch_add(p->failed, 1);
+        if (i % 16 == 0) {
+            kith_query q = { .pattern = subject, .limit = 4 };
+            if (kit_find(p->store, &q).count == 0) atomic_fetch_add(p->failed, 1);
+        }
+    }
+    return NULL;
+}
+
+static void post_from_all(kith_store *s) {
+    kith_key *key = kit_key(1);
+    pthread_t threads[THREADS];
+    poster posters[THREADS];
+    atomic_int failed = 0;
+    EXPECT_INT(kith_store_begin_run(s, NULL), 0);
+    for (int i = 0; i < THREADS; i++) {
+        posters[i] = (poster){ s, key, &failed, i };
+        EXPECT(pthread_create(&threads[i], NULL, post_many, &posters[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) (void) pthread_join(threads[i], NULL);
+    EXPECT_INT(atomic_load(&failed), 0);
+    kith_store_stat stat;
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT_INT(stat.packets, THREADS * EACH);
+    EXPECT_INT(stat.last_arrival, THREADS * EACH);
+    kith_key_free(&key);
+}
+
+static void many_threads_share_one_sync(void) {
+    kit_clean();
+    kith_store *s = open_url("");
+    kith_store_stat stat;
+    EXPECT(s != NULL);
+    post_from_all(s);
+    EXPECT(!test_bad);
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    printf(
+        "# %d posts in %llu commits\n", THREADS * EACH, (unsigned long long) stat.commits);
+    EXPECT(stat.commits < THREADS * EACH / 2 && stat.fsyncs_shared > 0);
+    kith_store_close(&s);
+    EXPECT_INT(kith_store_check(url, NULL), 0);
+}
+
+static void many_threads_post_to_memory(void) {
+    kith_store *s = NULL;
+    EXPECT_INT(kith_store_open(&s, "memory:", NULL), 0);
+    post_from_all(s);
+    kith_store_close(&s);
+}
+
+/* ---- processes ---- */
+
+static void two_processes_share_a_store(void) {
+    enum {
+        PROCESSES = 4,
+        POSTS = 60,
+    };
+    pid_t children[PROCESSES];
+    kit_clean();
+    for (int c = 0; c < PROCESSES; c++) {
+        children[c] = fork();
+        if (children[c] == 0) {
+            kith_key *key = kit_key(1); /* all with the same key */
+            kith_store *s = open_url("");
+            if (s == NULL || (c % 2 == 0 && kith_store_begin_run(s, NULL) != 0)) _exit(1);
+            for (int i = 0; i < POSTS; i++) {
+                if (kit_post(s, key, "a.b", i, NULL) != 0) _exit(2);
+            }
+            kith_store_close(&s);
+            _exit(0);
+        }
+    }
+    for (int c = 0; c < PROCESSES; c++) {
+        int status = 0;
+        EXPECT(waitpid(children[c], &status, 0) == children[c]);
+        EXPECT_INT(status, 0);
+    }
+    kith_store *s = open_url("");
+    kith_store_stat stat;
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT_INT(stat.packets, PROCESSES * POSTS); /* no place was used twice */
+    EXPECT_INT(stat.last_arrival, PROCESSES * POSTS);
+    EXPECT(!stat.quarantined);
+    kith_store_close(&s);
+    EXPECT_INT(kith_store_check(url, NULL), 0);
+}
+
+static void other_handle_is_seen(void) {
+    kit_clean();
+    kith_key *key = kit_key(1);
+    kith_store *a = open_url(""), *b = open_url("");
+    EXPECT(a != NULL && b != NULL);
+    uint64_t before = kith_store_version(b);
+    EXPECT_INT(kit_post(a, key, "a.b", 1, NULL), 0);
+    EXPECT(kith_store_version(b) != before);
+    EXPECT_INT(kit_find(b, &(kith_query){ 0 }).count, 1);
+    kith_post p;
+    EXPECT_INT(kit_post(b, key, "a.b", 2, &p), 0);
+    EXPECT_INT(p.content.seq, 1);
+    EXPECT_INT(kit_post(a, key, "a.b", 3, &p), 0);
+    EXPECT_INT(p.content.seq, 2);
+    kith_store_close(&a);
+    EXPECT_INT(kit_post(b, key, "a.b", 4, &p), 0);
+    EXPECT_INT(kit_find(b, &(kith_query){ 0 }).count, 4);
+    kith_key_free(&key);
+    kith_store_close(&b);
+}
+
+static void d6_a_locked_database_is_a_bounded_wait(void) {
+    kit_clean();
+    kith_key *key = kit_key(1);
+    kith_store *s = open_url("");
+    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
+    sqlite3 *other = NULL;
+    EXPECT(sqlite3_open_v2(kit_path("s.db"), &other, SQLITE_OPEN_READWRITE, NULL) ==
+           SQLITE_OK);
+    EXPECT(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+    EXPECT_INT(kit_post(s, key, "a.b", 2, NULL), KITH_E_BUSY);
+    EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, 1); /* who asks does not wait */
+    EXPECT(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK);
+    EXPECT_INT(kit_post(s, key, "a.b", 3, NULL), 0);
+    (void) sqlite3_close(other);
+    kith_key_free(&key);
+    kith_store_close(&s);
+}
+
+static void d9_a_hanging_reader_lets_the_log_grow_no_further(void) {
+    kit_clean();
+    kith_key *key = kit_key(1);
+    kith_store *s = open_url("");
+    kith_store_stat stat;
+    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
+    sqlite3 *other = NULL;
+    EXPECT(sqlite3_open_v2(kit_path("s.db"), &other, SQLITE_OPEN_READWRITE, NULL) ==
+           SQLITE_OK);
+    EXPECT(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM pkt", NULL, NULL, NULL) == 0);
+    static kith_post posts[1000];
+    int r = 0;
+    uint64_t n = 0;
+    for (; r == 0 && n < 200; n++) {
+        for (int k = 0; k < 1000; k++) {
+            char subject[32];
+            (void) snprintf(subject, sizeof subject, "s%d.x", (k * 7919) % 1000);
+            posts[k] = (kith_post){ .content = kit_leaf(subject, k) };
+        }
+        r = kith_store_post(s, key, posts, 1000, kit_at(KIT_NOW), NULL);
+    }
+    EXPECT_INT(r, KITH_E_SPACE);
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(stat.degraded && strstr(stat.why, "64 MiB") != NULL);
+    EXPECT(stat.wal_bytes < (80u << 20));
+    EXPECT(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+    (void) sqlite3_close(other);
+    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(!stat.degraded);
+    kith_key_free(&key);
+    kith_store_close(&s);
+}
+
+/* ---- the bound ---- */
+
+static void fill(const char *place) {
+    kith_store *s = NULL;
+    kith_key *key = kit_key(1), *other = kit_key(2);
+    kith_store_stat stat;
+    EXPECT_INT(kith_store_open(&s, place, NULL), 0);
+    for (int i = 0; i < 30; i++) EXPECT_INT(kit_post(s, key, "own.x", i, NULL), 0);
+    for (uint64_t i = 0; i < 3000; i++) {
+        kith_content c = kit_leaf("far.x", 1);
+        kith_arrival a = { .way = "dir" };
+        c.seq = i;
+        c.ttl_s = 3600 + (uint32_t) i; /* the first to come are the first to expire */
+        EXPECT_INT(kith_packet_seal(&c, other, &a.packet), 0);
+        EXPECT_INT(kith_store_admit(s, &a, 1, kit_at(KIT_NOW), NULL), 0);
+        EXPECT_INT(a.result, 0);
+    }
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(stat.evicted > 0 && stat.bytes <= stat.max_bytes);
+    EXPECT_INT(stat.own, 30);
+    EXPECT_INT(stat.packets, 3030 - stat.evicted);
+    kit_list l = kit_find(s, &(kith_query){ .origin = KITH_ORIGIN_FOREIGN, .limit = 1 });
+    EXPECT_INT(l.arrivals[0], 31 + stat.evicted);
+    int r = 0;
+    for (int i = 0; i < 5000 && r == 0; i++) r = kit_post(s, key, "own.x", i % 1000, NULL);
+    EXPECT_INT(r, KITH_E_SPACE); /* own live packets make room for nobody */
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(stat.foreign == 0 && stat.refused_full == 1);
+    int64_t later = KIT_NOW + INT64_C(3600000000);
+    kith_post again = { .content = kit_leaf("own.x", 1) };
+    again.content.t_end_us = later;
+    EXPECT_INT(kith_store_post(s, key, &again, 1, kit_at(later), NULL), 0);
+    EXPECT_INT(again.result, 0); /* what expired does */
+    kith_key_free(&key);
+    kith_key_free(&other);
+    kith_store_close(&s);
+}
+
+static void full_means_foreign_first_own_never(void) {
+    kit_clean();
+    (void) snprintf(url, sizeof url, "sqlite:%s?max_bytes=1M", kit_path("s.db"));
+    fill(url);
+    if (!test_bad) fill("memory:?max_bytes=1M");
+}
+
+/* ---- W9 ---- */
+
+static void swarm(const char *place, bool shuffled, uint8_t digest[32]) {
+    enum {
+        PACKETS = 2000,
+    };
+    kith_store *s = NULL;
+    kith_key *other = kit_key(2);
+    static kith_arrival a[PACKETS];
+    uint64_t dice = 9;
+    EXPECT_INT(kith_store_open(&s, place, NULL), 0);
+    for (uint64_t i = 0; i < PACKETS; i++) {
+        a[i] = (kith_arrival){ .way = "dir", .packet = kit_packet(other, "a.b", 1, i, 1) };
+    }
+    for (size_t i = PACKETS - 1; shuffled && i > 0; i--) {
+        size_t k = dice_below(&dice, i + 1);
+        kith_arrival t = a[i];
+        a[i] = a[k];
+        a[k] = t;
+    }
+    for (int turn = 0; turn < 3; turn++) {
+        EXPECT_INT(kith_store_admit(s, a, PACKETS, kit_at(KIT_NOW), NULL), 0);
+        for (size_t i = 0; i < PACKETS; i++) {
+            EXPECT_INT(a[i].result, turn == 0 ? 0 : KITH_DUPLICATE);
+        }
+    }
+    for (int i = 0; i < 1000; i++)
+        EXPECT_INT(kit_admit(s, &a[7].packet, "dir"), KITH_DUPLICATE);
+    kit_list l = { 0 };
+    EXPECT_INT(kith_store_latest(s, "a.b", KIT_NOW, kit_collect, &l, NULL), 0);
+    EXPECT_INT(l.count, 1);
+    memcpy(digest, l.last.id, 32);
+    EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, PACKETS);
+    kith_key_free(&other);
+    kith_store_close(&s);
+}
+
+static void w9_a_thousand_times_is_once_in_any_order(void) {
+    uint8_t one[32] = { 1 }, two[32] = { 2 }, three[32] = { 3 };
+    kit_clean();
+    (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
+    swarm(url, false, one);
+    if (!test_bad) kit_clean();
+    if (!test_bad) swarm(url, true, two);
+    if (!test_bad) swarm("memory:", true, three);
+    EXPECT(test_bad || (memcmp(one, two, 32) == 0 && memcmp(two, three, 32) == 0));
+}
+
+static void seedbug_12_replays_and_ttl_leave_one_sum(void) {
+    kit_clean();
+    kith_key *other = kit_key(2);
+    kith_store *s = open_url("");
+    kith_packet p = kit_packet(other, "a.b", 1, 1, 3);
+    for (int i = 0; i < 5; i++) EXPECT(kit_admit(s, &p, "dir") >= 0);
+    kit_list l = { 0 };
+    int64_t later = KIT_NOW + INT64_C(3600000000);
+    EXPECT_INT(kith_store_latest(s, ">", later - 1, kit_collect, &l, NULL), 0);
+    EXPECT_INT(l.count, 1);
+    l.count = 0;
+    EXPECT_INT(kith_store_latest(s, ">", later, kit_collect, &l, NULL), 0);
+    EXPECT_INT(l.count, 0);
+    kith_key_free(&other);
+    kith_store_close(&s);
+}
+
+static void seedbug_25_what_was_fetched_is_there_after_a_restart(void) {
+    kit_clean();
+    kith_key *other = kit_key(2);
+    for (uint64_t i = 0; i < 5; i++) {
+        kith_store *s = open_url("");
+        kith_packet p = kit_packet(other, "a.b", 1, i, 3);
+        EXPECT_INT(kit_admit(s, &p, "dir"), 0);
+        EXPECT_INT(kit_find(s, &(kith_query){ .pattern = "a.b" }).count, i + 1);
+        kith_store_close(&s);
+    }
+    kith_key_free(&other);
+}
+
+static void a_lost_store_does_not_lead_to_used_numbers(void) {
+    kit_clean();
+    kith_key *key = kit_key(1);
+    kith_store *s = open_url("");
+    kith_post p[5];
+    for (int i = 0; i < 5; i++) EXPECT_INT(kit_post(s, key, "a.b", i, &p[i]), 0);
+    kith_store_close(&s);
+    kit_clean(); /* all of it, the epoch file too */
+    s = open_url("");
+    EXPECT_INT(kit_admit(s, &p[3].packet, "dir"), 0); /* the swarm still knows it */
+    kith_post again;
+    for (int i = 0; i < 5; i++) {
+        EXPECT_INT(kit_post(s, key, "a.b", 50 + i, &again), 0);
+        EXPECT(again.content.epoch > p[4].content.epoch);
+    }
+    kith_key_free(&key);
+    kith_store_close(&s);
+}
+
+/* ---- the plans ---- */
+
+static void asking_uses_the_indexes(void) {
+    static const struct {
+        const char *sql, *plan;
+    } rows[] = {
+        { "SELECT id FROM pkt INDEXED BY pkt_subj WHERE subj = 'a' AND id > 5 AND id < 9 "
+          "ORDER BY id",
+            "SEARCH pkt USING COVERING INDEX pkt_subj (subj=? AND id>? AND id<?)" },
+        { "SELECT body FROM pkt INDEXED BY pkt_subj WHERE subj >= 'a.' AND subj < 'a/' AND"
+          " +id > 1 ORDER BY subj, id",
+            "SEARCH pkt USING INDEX pkt_subj (subj>? AND subj<?)" },
+        { "SELECT body FROM pkt INDEXED BY pkt_own WHERE own = 1 AND id > 7 ORDER BY id",
+            "SEARCH pkt USING INDEX pkt_own (id>?)" },
+        { "SELECT exp, pid FROM pkt ORDER BY exp, pid",
+            "SCAN pkt USING COVERING INDEX pkt_exp" },
+    };
+    kit_clean();
+    kith_store *s = open_url("");
+    EXPECT(s != NULL);
+    sqlite3 *sql = NULL;
+    EXPECT(sqlite3_open(kit_path("s.db"), &sql) == SQLITE_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[400];
+        sqlite3_stmt *st = NULL;
+        (void) snprintf(text, sizeof text, "EXPLAIN QUERY PLAN %s", rows[i].sql);
+        EXPECT(sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK);
+        EXPECT(sqlite3_step(st) == SQLITE_ROW);
+        const char *plan = (const char *) sqlite3_column_text(st, 3);
+        if (strcmp(plan, rows[i].plan) != 0) printf("# %s\n", plan);
+        EXPECT(strcmp(plan, rows[i].plan) == 0);
+        EXPECT(sqlite3_step(st) == SQLITE_DONE); /* no sorter */
+        (void) sqlite3_finalize(st);
+    }
+    (void) sqlite3_close(sql);
+    kith_store_close(&s);
+}
+
+/* ---- no memory ---- */
+
+/* Open, post, admit, ask; every failure is said, and nothing is left behind. */
+static int live_briefly(const char *place, bool *ret_acked) {
+    kith_key *key = kit_key(1), *other = kit_key(2);
+    kith_store *s = NULL;
+    kit_list l = { 0 };
+    *ret_acked = false;
+    int r = key == NULL || other == NULL ? KITH_E_MEMORY : kith_store_open(&s, place, NULL);
+    if (r == 0) {
+        r = kit_post(s, key, "a.b", 1, NULL);
+        *ret_acked = r == 0;
+        kith_packet p = kit_packet(other, "a.c", 1, 1, 1);
+        int a = kit_admit(s, &p, "dir");
+        r = r < 0 ? r : a < 0 ? a : 0;
+        a = kith_store_save(s, "x", "y", 1, true, NULL);
+        r = r < 0 ? r : a;
+        kith_query q = { .pattern = "*.>", .now_us = KIT_NOW };
+        a = kith_store_find(s, &q, kit_collect, &l, NULL);
+        r = r < 0 ? r : a;
+        a = kith_store_latest(s, ">", KIT_NOW, kit_collect, &l, NULL);
+        r = r < 0 ? r : a;
+    }
+    kith_store_close(&s);
+    kith_key_free(&key);
+    kith_key_free(&other);
+    return r;
+}
+
+static void p7_each_allocation_of_ours_fails_in_turn(void) {
+    static const char *const places[] = { "sqlite", "memory:" };
+    for (int e = 0; e < 2; e++) {
+        size_t n = 1;
+        for (;; n++) {
+            bool acked = false;
+            kit_clean();
+            if (e == 0) (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
+            alloc_fail_at(n);
+            int r = live_briefly(e == 0 ? url : places[e], &acked);
+            bool delivered = alloc_failed();
+            alloc_fail_at(0);
+            if (!delivered) {
+                EXPECT_INT(r, 0);
+                break;
+            }
+            EXPECT(r == KITH_E_MEMORY || r == 0);
+        }
+        printf("# %s: %zu allocations\n", places[e], n - 1);
+        EXPECT(n > 3);
+    }
+}
+
+static long sql_left, sql_fails;
+static sqlite3_mem_methods sql_memory;
+
+static void *sql_malloc(int size) {
+    if (sql_left > 0 && --sql_left == 0) {
+        sql_fails++;
+        return NULL;
+    }
+    return sql_memory.xMalloc(size);
+}
+
+static void p7_each_allocation_of_sqlite_fails_in_turn(void) {
+    long n = 1, sites = 0;
+    for (;; n += 7) { /* some thousands of sites: each seventh */
+        bool acked = false;
+        kit_clean();
+        (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
+        sql_fails = 0;
+        sql_left = n;
+        int r = live_briefly(url, &acked);
+        sql_left = 0;
+        if (sql_fails == 0) {
+            EXPECT_INT(r, 0);
+            break;
+        }
+        sites++;
+        if (r != 0 && r != KITH_E_MEMORY && r != KITH_E_SYSTEM) printf("# %ld: %d\n", n, r);
+        EXPECT(r == 0 || r == KITH_E_MEMORY || r == KITH_E_SYSTEM);
+        if (acked) {
+            kith_store *s = open_url("");
+            EXPECT(s != NULL);
+            EXPECT(kit_find(s, &(kith_query){ .pattern = "a.b" }).count == 1);
+            kith_store_close(&s);
+        }
+    }
+    printf("# %ld sites\n", sites);
+    EXPECT(sites > 50);
+}
+
+static const test_case cases[] = {
+    { "many_threads_share_one_sync", many_threads_share_one_sync },
+    { "many_threads_post_to_memory", many_threads_post_to_memory },
+    { "two_processes_share_a_store", two_processes_share_a_store },
+    { "other_handle_is_seen", other_handle_is_seen },
+    { "d6_a_locked_database_is_a_bounded_wait", d6_a_locked_database_is_a_bounded_wait },
+    { "d9_a_hanging_reader_lets_the_log_grow_no_further",
+        d9_a_hanging_reader_lets_the_log_grow_no_further },
+    { "full_means_foreign_first_own_never", full_means_foreign_first_own_never },
+    { "w9_a_thousand_times_is_once_in_any_order",
+        w9_a_thousand_times_is_once_in_any_order },
+    { "seedbug_12_replays_and_ttl_leave_one_sum",
+        seedbug_12_replays_and_ttl_leave_one_sum },
+    { "seedbug_25_what_was_fetched_is_there_after_a_restart",
+        seedbug_25_what_was_fetched_is_there_after_a_restart },
+    { "a_lost_store_does_not_lead_to_used_numbers",
+        a_lost_store_does_not_lead_to_used_numbers },
+    { "asking_uses_the_indexes", asking_uses_the_indexes },
+    { "p7_each_allocation_of_ours_fails_in_turn",
+        p7_each_allocation_of_ours_fails_in_turn },
+    { "p7_each_allocation_of_sqlite_fails_in_turn",
+        p7_each_allocation_of_sqlite_fails_in_turn },
+};
+
+int main(int argc, char **argv) {
+    /* Before SQLite wakes up: its memory goes through us. */
+    (void) sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sql_memory);
+    sqlite3_mem_methods ours = sql_memory;
+    ours.xMalloc = sql_malloc;
+    (void) sqlite3_config(SQLITE_CONFIG_MALLOC, &ours);
+    int bad = 0, k = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (argc > 1 && strcmp(argv[1], cases[i].name) != 0) continue;
+        test_bad = false;
+        test_skip = NULL;
+        cases[i].run();
+        bad += test_bad;
+        printf("%s %d - %s%s%s\n", test_bad ? "not ok" : "ok", ++k, cases[i].name,
+            test_skip ? " # SKIP " : "", test_skip ? test_skip : "");
+    }
+    kit_done();
+    printf("1..%d\n", k);
+    return bad != 0 || k == 0;
+}
