@@ -22,6 +22,7 @@
 #include "store/leaf.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 
@@ -232,9 +233,9 @@ struct lite_job {
     uint64_t epoch;
     int failed; /* of run, < 0 */
     int result;
-    bool done, ridden;
     kith_error err;
-    pthread_cond_t turn;
+    bool lead; /* woken to lead, not because it is done */
+    sem_t turn;
     lite_job *next;
 };
 int ki_lite_commit(lite *s, lite_job *job, kith_error *err);

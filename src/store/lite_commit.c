@@ -213,47 +213,58 @@ static lite_job *take_batch(lite *s, size_t *ret_jobs) {
     return batch;
 }
 
+/* Tells all but the leader; each may be gone as soon as it is told. */
+static void tell(lite_job *batch, const lite_job *mine) {
+    while (batch != NULL) {
+        lite_job *j = batch;
+        batch = j->next;
+        if (j != mine) (void) sem_post(&j->turn);
+    }
+}
+
+/* The next in the queue leads, or nobody does. */
+static void hand_over(lite *s) {
+    (void) pthread_mutex_lock(&s->lock);
+    lite_job *next = s->head;
+    s->leading = next != NULL;
+    if (next != NULL) {
+        next->lead = true;
+    }
+    (void) pthread_mutex_unlock(&s->lock);
+    if (next != NULL) (void) sem_post(&next->turn);
+}
+
 static void lead(lite *s, lite_job *mine) {
     size_t jobs = 0;
-    s->leading = true;
+    (void) pthread_mutex_lock(&s->lock);
+    CHECK(s->head == mine); /* who leads was first in the queue */
     lite_job *batch = take_batch(s, &jobs);
     (void) pthread_mutex_unlock(&s->lock);
     commit_batch(s, batch);
     (void) atomic_fetch_add(&s->shared, jobs - 1);
+    tell(batch, mine);
     (void) pthread_mutex_lock(&s->lock);
-    while (batch != NULL) {
-        lite_job *j = batch;
-        batch = j->next;
-        j->done = true;
-        if (j != mine) {
-            (void) pthread_cond_signal(&j->turn); /* j may be gone from here on */
-        }
-    }
     size_t waiting = s->waiting + jobs;
     (void) pthread_mutex_unlock(&s->lock);
     checkpoint(s, waiting);
-    (void) pthread_mutex_lock(&s->lock);
-    s->leading = false;
-    if (s->head != NULL) {
-        (void) pthread_cond_signal(&s->head->turn);
-    }
+    hand_over(s);
 }
 
 int ki_lite_commit(lite *s, lite_job *job, kith_error *err) {
-    (void) pthread_cond_init(&job->turn, NULL);
+    (void) sem_init(&job->turn, 0, 0);
     (void) pthread_mutex_lock(&s->lock);
     *s->tail = job;
     s->tail = &job->next;
     s->waiting++;
-    while (!job->done) {
-        if (!s->leading) {
-            lead(s, job);
-        } else {
-            (void) pthread_cond_wait(&job->turn, &s->lock);
-        }
-    }
+    bool first = !s->leading;
+    s->leading = true;
     (void) pthread_mutex_unlock(&s->lock);
-    (void) pthread_cond_destroy(&job->turn);
+    while (!first && sem_wait(&job->turn) < 0) {
+    }
+    if (first || job->lead) {
+        lead(s, job);
+    }
+    (void) sem_destroy(&job->turn);
     if (job->result < 0 && err != NULL) {
         *err = job->err;
     }
