@@ -191,6 +191,9 @@ static void end_walk(worker *w) {
     w->next = old;
     ki_seen_clear(&w->next);
     w->walked_ns = w->now.mono_ns;
+    if (w->sweeping) {
+        ki_tree_tidy(&w->tree, w->now.wall_us, w->grace_ns / 1000);
+    }
     w->sweeping = false;
 }
 

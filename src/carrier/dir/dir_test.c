@@ -414,6 +414,12 @@ static void removes_what_expired_and_nothing_else(void) {
     batch b = { .subject = "a.b", .first = 1, .count = 2, .fill = fill_expiring };
     EXPECT(batch_send(l, &b));
     write_file(home_of(&r, 9, bytes), bytes, 8);
+    char left[200], alive[200];
+    (void) snprintf(left, sizeof left, "%s/kith-1/.tmp/of-the-dead", r.folder);
+    (void) snprintf(alive, sizeof alive, "%s/kith-1/.tmp/of-the-living", r.folder);
+    write_file(left, bytes, 8);
+    write_file(alive, bytes, 8);
+    EXPECT_INT(utimensat(AT_FDCWD, left, (struct timespec[2]){ { 0 } }, 0), 0);
     EXPECT(holds(&r, 1) && holds(&r, 2));
     uint64_t hour = UINT64_C(3600000000000);
     kith_time now = { .mono_ns = hour, .wall_us = INT64_C(1700000000000000) };
@@ -431,6 +437,8 @@ static void removes_what_expired_and_nothing_else(void) {
     EXPECT(!holds(&r, 1));
     EXPECT(holds(&r, 2));
     EXPECT_INT(access(home_of(&r, 9, bytes), F_OK), 0);
+    EXPECT(access(left, F_OK) != 0);
+    EXPECT_INT(access(alive, F_OK), 0);
     kith_link_close(&l);
     realm_free(&r);
 }

@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -112,6 +113,26 @@ static int write_beside(const tree *t, const char *name, const uint8_t *bytes, s
     }
     errno = sys;
     return r;
+}
+
+void ki_tree_tidy(const tree *t, int64_t wall_us, int64_t grace_us) {
+    int fd = t->tmp < 0 ? -1 : openat(t->tmp, ".", FOLDER);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return;
+    }
+    struct stat st;
+    for (const struct dirent *e; (e = readdir(folder)) != NULL;) {
+        if (fstatat(t->tmp, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) &&
+            wall_us / 1000000 - (int64_t) st.st_mtim.tv_sec > grace_us / 1000000) {
+            (void) unlinkat(t->tmp, e->d_name, 0);
+        }
+    }
+    closedir(folder);
 }
 
 ssize_t ki_tree_read(int folder, const char *name, uint8_t ret[KITH_PACKET_MAX + 1]) {

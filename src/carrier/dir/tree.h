@@ -46,6 +46,11 @@ enum {
 KITH_MUST_USE int ki_tree_write(
     tree *t, const ki_posted *const *posts, size_t count, kith_error *err);
 
+/* Removes what posters that died left in .tmp: older than grace by the medium's
+ * own clock. If that clock lies and a poster is alive, its rename fails and it
+ * writes again. */
+void ki_tree_tidy(const tree *t, int64_t wall_us, int64_t grace_us);
+
 /* Up to KITH_PACKET_MAX + 1 bytes of a file; -1 and errno. ELOOP: a link;
  * EINVAL: not a plain file. */
 ssize_t ki_tree_read(int folder, const char *name, uint8_t ret[KITH_PACKET_MAX + 1]);
