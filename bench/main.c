@@ -27,6 +27,7 @@ static const struct kind {
     { "checkpoint-tail", "p99.9 at 1,000 posts/s; bare SQLite", row_checkpoint_tail },
     { "dir-scan", "new files in a folder; find and cat", row_dir_scan },
     { "start", "kith --version; nats-server", row_start },
+    { "idle", "an idle node, ready and resident; nats-server", row_idle },
     { "size", "the stripped command line; a limit", row_size },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)

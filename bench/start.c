@@ -74,6 +74,74 @@ int row_start(bench *b) {
     return bench_row_run(b, &row);
 }
 
+/* ---- idle ---- */
+
+/* Starts it, waits until it says that it is ready, lets it settle, looks, stops it. */
+static int look_at(program *p, double *ret_ready_ns, double *ret_rss) {
+    process running;
+    struct timespec settle = { .tv_nsec = BENCH_BY(p->b, 20, 200, 500) * 1000000L };
+    if (process_start(&running, p->argv, p->ready, ret_ready_ns) < 0) {
+        return -1;
+    }
+    nanosleep(&settle, NULL);
+    *ret_rss = process_rss(&running);
+    process_stop(&running);
+    return *ret_rss > 0 ? 0 : bench_failed("%s is gone", p->argv[0]);
+}
+
+static int run_ready(void *ctx, double *ret) {
+    double rss;
+    return look_at(ctx, ret, &rss);
+}
+
+static int run_rss(void *ctx, double *ret) {
+    double ready;
+    return look_at(ctx, &ready, ret);
+}
+
+static int compare(bench *b, const bench_line *line, bench_run run, const char *unit) {
+    static char command[] = "run", carrier[] = "--carrier", any[] = "-1", host[] = "-a",
+                local[] = "127.0.0.1", port[] = "-p";
+    char folder[600];
+    snprintf(folder, sizeof folder, "dir://%s/idle", b->dir);
+    char *ours[] = { b->kith, command, carrier, folder, NULL };
+    char *theirs[] = { nats, host, local, port, any, NULL };
+    program a = { .b = b, .argv = ours, .ready = "\"event\":\"ready\"" };
+    program c = { .b = b, .argv = theirs, .ready = "Server is ready" };
+    const bench_side sides[] = { { .name = "kith run", .run = run, .ctx = &a },
+        { .name = "nats-server", .run = run, .ctx = &c } };
+    const bench_row row = { .unit = unit,
+        .sides = sides,
+        .side_count = 2,
+        .lines = line,
+        .line_count = 1,
+        .peer = nats_version() };
+    return bench_row_run(b, &row);
+}
+
+/* A node with its key, its store on disk and a shared folder; nothing to do. */
+int row_idle(bench *b) {
+    static const bench_line ready = { .name = "idle-ready",
+        .what = "an idle node, from spawn until it says that it is ready",
+        .ours = 0,
+        .peer = 1,
+        .target = 1 };
+    static const bench_line rss = { .name = "idle-rss",
+        .what = "an idle node, resident memory",
+        .ours = 0,
+        .peer = 1,
+        .target = 0.6 };
+    static char init[] = "init";
+    char *argv[] = { b->kith, init, NULL };
+    double ns;
+    setenv("XDG_CONFIG_HOME", b->dir, 1);
+    setenv("XDG_DATA_HOME", b->dir, 1);
+    if (process_run(argv, &ns) < 0 || compare(b, &ready, run_ready, "ns") < 0) {
+        return -1;
+    }
+    return compare(b, &rss, run_rss, "B");
+}
+
 /* ---- size ---- */
 
 /* A copy without symbols, as a package would hold it; its size, or 0. */
