@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command for everything; Meson does the work. `make` lists the targets.
 B ?= build
-BENCH ?= --full all
+BENCH ?= --full --out bench/results.json all
 DESTDIR ?=
 PREFIX ?= /usr/local
 HARD = -Dc_args='-D_FORTIFY_SOURCE=2 -fstack-protector-strong' \
@@ -33,7 +33,8 @@ soak: ## the long versions
 	@tools/setup.sh test && KITH_SOAK=1 tests/run.py
 bench: ## side by side with others, in one run
 	@tools/setup.sh bench && $(call setup,$(B)-release,$(HARD) -Dbench=true) && \
-		ninja -C $(B)-release --quiet && $(B)-release/bench/kith-bench --kith $(B)-release/cli/kith $(BENCH)
+		ninja -C $(B)-release --quiet && $(B)-release/bench/kith-bench --kith $(B)-release/cli/kith $(BENCH) && \
+		bench/report.py
 mutants: ## do the tests notice planted mistakes?
 	@tools/setup.sh test && tools/mutants.py
 analyze: ## gcc -fanalyzer, which reads what no test runs; advice, not law
