@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
     out_options options = { 0 };
     if (!open_standard()) return EXIT_IO;
     (void) setvbuf(stderr, NULL, _IOLBF, 0); /* a line is one write, not one a character */
-    (void) signal(SIGPIPE, SIG_DFL); /* a reader that goes ends us quietly */
+    (void) signal(SIGPIPE, SIG_DFL);         /* a reader that goes ends us quietly */
     if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
         printf("kith %s\n", kith_version());
         return fflush(stdout) == 0 ? 0 : EXIT_IO;
