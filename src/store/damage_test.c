@@ -209,6 +209,42 @@ static void quarantine_brings_back_what_it_can(void) {
     kith_store_close(&s);
 }
 
+/* Too large to be read at each open: a run reads it, or whoever asks for the page. */
+static void a_large_store_is_looked_through_when_a_run_begins(void) {
+    static bytes page;
+    static kith_post posts[1000];
+    kith_key *key = kit_key(1);
+    kith_store_stat stat;
+    kit_clean();
+    kith_store *s = open_store(NULL);
+    for (int k = 0; k < 24; k++) {
+        for (int i = 0; i < 1000; i++) {
+            char subject[32];
+            (void) snprintf(subject, sizeof subject, "large.s%d", i);
+            posts[i] = (kith_post){ .content = kit_leaf(subject, i) };
+        }
+        EXPECT_INT(kith_store_post(s, key, posts, 1000, kit_at(KIT_NOW), NULL), 0);
+    }
+    kith_store_close(&s);
+    int fd = open(kit_path("s.db"), O_RDWR);
+    EXPECT(lseek(fd, 0, SEEK_END) > 8 << 20);
+    EXPECT(pread(fd, page.at, 1, 5000000) == 1);
+    page.at[0] ^= 4;
+    EXPECT(pwrite(fd, page.at, 1, 5000000) == 1);
+    (void) close(fd);
+    s = open_store(NULL);
+    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
+    EXPECT(!stat.quarantined);
+    EXPECT_INT(kith_store_begin_run(s, NULL), 0);
+    stat.salvaging = true;
+    while (stat.salvaging && kith_store_stats(s, &stat, NULL) == 0) (void) usleep(1000);
+    EXPECT(stat.quarantined);
+    EXPECT(stat.salvaged >= 23900);
+    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
+    kith_key_free(&key);
+    kith_store_close(&s);
+}
+
 static void a_foreign_database_is_left_alone(void) {
     kit_clean();
     static bytes b;
@@ -414,6 +450,8 @@ static const test_case cases[] = {
     { "d5_a_damaged_epoch_file_leads_to_no_reuse",
         d5_a_damaged_epoch_file_leads_to_no_reuse },
     { "quarantine_brings_back_what_it_can", quarantine_brings_back_what_it_can },
+    { "a_large_store_is_looked_through_when_a_run_begins",
+        a_large_store_is_looked_through_when_a_run_begins },
     { "a_foreign_database_is_left_alone", a_foreign_database_is_left_alone },
     { "d3_no_space_at_any_call_is_no_ack_and_no_loss",
         d3_no_space_at_any_call_is_no_ack_and_no_loss },

@@ -22,8 +22,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define QUICK_PAGES      2048 /* 8 MiB: looked through at each open */
-#define GENERATION_SHIFT 40   /* arrivals of generation g begin at g << 40 */
+#define QUICK_PAGES      2048   /* 8 MiB: looked through at each open */
+#define SLOW_PAGES       262144 /* 1 GiB: looked through when a run begins */
+#define GENERATION_SHIFT 40     /* arrivals of generation g begin at g << 40 */
 
 static const kith_option options[] = {
     { "max_bytes", KITH_OPTION_BYTES, offsetof(lite, options.max_bytes), 256 << 10,
@@ -417,10 +418,27 @@ static int lite_open(void **ret, const char *place, const char *query, kith_erro
     return 0;
 }
 
+/* A run is long: what a short command only meets when it reads it is looked for. */
+static int look_ahead(lite *s, kith_error *err) {
+    lite_db *db = NULL;
+    int64_t pages = 0;
+    int r = ki_lite_reader(s, &db, err);
+    if (r < 0) {
+        return r;
+    }
+    int rc = ki_lite_number(db, SQL_PAGES, &pages);
+    if (rc == SQLITE_OK && pages > QUICK_PAGES && pages <= SLOW_PAGES) {
+        rc = ki_pages_scan(db->sql);
+    }
+    ki_lite_reader_back(s, db, rc);
+    return rc == SQLITE_OK ? 0 : ki_lite_ride(s, err); /* its leader heals */
+}
+
 static int lite_begin_run(void *self, kith_error *err) {
     lite *s = self;
     ki_epoch e = { 0 };
-    int r = ki_lite_turn(s->lock_fd, err);
+    int r = look_ahead(s, err);
+    r = r < 0 ? r : ki_lite_turn(s->lock_fd, err);
     if (r < 0) {
         return r;
     }

@@ -72,6 +72,7 @@ typedef enum lite_sql {
     SQL_GONE_PRUNE,
     SQL_PROOF_PRUNE,
     SQL_SRC_PRUNE,
+    SQL_SRC_LAST,
     SQL_SCAN_UP,
     SQL_SCAN_DOWN,
     SQL_SUBJECT_UP,
@@ -182,6 +183,7 @@ typedef struct lite {
     int64_t data_version;
     lite_name *sources, *templates;
     uint64_t last_arrival;
+    int64_t swept; /* sources looked at by prune */
     int log_frames, log_frames_tried;
     int64_t room_left; /* bytes, by a cautious guess; < 0: measure */
     bool must_reopen;  /* a failed write or sync: this handle is finished */
@@ -245,6 +247,7 @@ int ki_lite_commit(lite *s, lite_job *job, kith_error *err);
 int ki_lite_source(lite *s, const uint8_t key[32], int64_t *ret, bool *ret_own);
 int ki_lite_template(lite *s, const uint8_t id[16], int64_t *ret);
 int ki_lite_carrier(lite *s, const char *way, int64_t *ret);
+void ki_lite_forget_sources(lite *s);
 void ki_lite_forget(lite *s); /* after a rollback, or somebody else's commit */
 /* Sequences without a transaction, from what is reserved. false: there are none. */
 bool ki_lite_take(lite *s, const uint8_t key[32], size_t count, uint64_t *ret_epoch,

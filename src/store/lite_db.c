@@ -60,6 +60,7 @@ static const char *const statements[SQL_MAX] = {
         "SELECT id, pid, way, exp FROM pkt WHERE src = ?1 AND epoch = ?2 AND seq = ?3",
     [SQL_PKT_BY_ID] = "SELECT " RECORD " FROM pkt p WHERE p.id = ?1",
     [SQL_PKT_RETRACT] = "UPDATE pkt SET gone = 1 WHERE id = ?1",
+    [SQL_SRC_LAST] = "SELECT max(id) FROM src",
     [SQL_SRC_GET] = "SELECT id, own, epoch, next_seq FROM src WHERE key = ?1",
     [SQL_SRC_ADD] = "INSERT INTO src(key) VALUES(?1)",
     [SQL_SRC_OWN] = "UPDATE src SET own = 1, epoch = ?2, next_seq = ?3 WHERE id = ?1",

@@ -8,6 +8,7 @@
 #include "store/vfs.h"
 
 enum {
+    SWEEP = 256,     /* sources looked at in one prune, as in SQL_SRC_PRUNE */
     ROUND = 256,     /* packets removed between two looks */
     ROW_BYTES = 900, /* what a row may cost, with its places in the indexes */
 };
@@ -111,6 +112,20 @@ static int sweep(lite *s, lite_sql which, int64_t a, int64_t b) {
     return sqlite3_reset(st);
 }
 
+/* Strangers of whom nothing is left are forgotten, a few at each call. */
+static int sweep_sources(lite *s) {
+    int64_t last = 0;
+    int before = sqlite3_total_changes(s->writer.sql);
+    int rc = ki_lite_number(&s->writer, SQL_SRC_LAST, &last);
+    s->swept = s->swept >= last ? 0 : s->swept;
+    rc = rc != SQLITE_OK ? rc : sweep(s, SQL_SRC_PRUNE, s->swept, 0);
+    s->swept += SWEEP;
+    if (sqlite3_total_changes(s->writer.sql) != before) {
+        ki_lite_forget_sources(s);
+    }
+    return rc;
+}
+
 static int run_prune(lite *s, lite_job *job) {
     prune *p = job->arg;
     int rc = SQLITE_OK;
@@ -123,6 +138,7 @@ static int run_prune(lite *s, lite_job *job) {
     }
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_GONE_PRUNE, job->now_us, p->left);
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_PROOF_PRUNE, job->now_us, 0);
+    rc = rc != SQLITE_OK ? rc : sweep_sources(s);
     if (p->removed > 0) {
         s->room_left = -1;
     }

@@ -94,8 +94,12 @@ int ki_lite_carrier(lite *s, const char *way, int64_t *ret) {
     return rc;
 }
 
-void ki_lite_forget(lite *s) {
+void ki_lite_forget_sources(lite *s) {
     memset(s->sources, 0, LITE_CACHE_SLOTS * sizeof *s->sources);
+}
+
+void ki_lite_forget(lite *s) {
+    ki_lite_forget_sources(s);
     memset(s->templates, 0, LITE_CACHE_SLOTS * sizeof *s->templates);
     s->last_arrival = 0;
     s->room_left = -1;

@@ -342,6 +342,45 @@ static void a_lost_store_does_not_lead_to_used_numbers(void) {
     kith_store_close(&s);
 }
 
+static int64_t count_rows(const char *sql) {
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    int64_t n = -1;
+    if (sqlite3_open_v2(kit_path("s.db"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW) {
+        n = sqlite3_column_int64(st, 0);
+    }
+    (void) sqlite3_finalize(st);
+    (void) sqlite3_close(db);
+    return n;
+}
+
+static void strangers_are_forgotten_with_their_packets(void) {
+    kit_clean();
+    kith_store *s = open_url("");
+    kith_key *me = kit_key(0);
+    EXPECT_INT(kit_post(s, me, "a.b", 1, NULL), 0);
+    for (uint8_t i = 1; i <= 40; i++) {
+        kith_key *other = kit_key(i);
+        kith_packet p = kit_packet(other, "a.b", 1, 1, 1);
+        EXPECT_INT(kit_admit(s, &p, "dir"), 0);
+        kith_key_free(&other);
+    }
+    EXPECT_INT(count_rows("SELECT count(*) FROM src"), 41);
+    int64_t later = KIT_NOW + INT64_C(3600000000);
+    EXPECT_INT(kith_store_prune(s, later, 1000, NULL), 41);
+    EXPECT_INT(count_rows("SELECT count(*) FROM src"), 1); /* our own row stays */
+    kith_key *other = kit_key(9);
+    kith_packet p = kit_packet(other, "a.b", 1, 2, 1);
+    EXPECT_INT(kit_admit(s, &p, "dir"), 0);
+    EXPECT_INT(kit_admit(s, &p, "dir"), KITH_DUPLICATE);
+    kith_key_free(&other);
+    kith_key_free(&me);
+    kith_store_close(&s);
+    EXPECT_INT(kith_store_check(url, NULL), 0);
+}
+
 /* ---- the plans ---- */
 
 static void asking_uses_the_indexes(void) {
@@ -488,6 +527,8 @@ static const test_case cases[] = {
         seedbug_25_what_was_fetched_is_there_after_a_restart },
     { "a_lost_store_does_not_lead_to_used_numbers",
         a_lost_store_does_not_lead_to_used_numbers },
+    { "strangers_are_forgotten_with_their_packets",
+        strangers_are_forgotten_with_their_packets },
     { "asking_uses_the_indexes", asking_uses_the_indexes },
     { "p7_each_allocation_of_ours_fails_in_turn",
         p7_each_allocation_of_ours_fails_in_turn },
