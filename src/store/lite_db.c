@@ -43,7 +43,8 @@ static const char schema[] =
     " PRIMARY KEY(src, epoch, seq)) WITHOUT ROWID;"
     "CREATE TABLE state(name TEXT PRIMARY KEY, saved BLOB NOT NULL);";
 
-#define RECORD "p.id, p.at, p.exp, p.own, p.gone, p.way, p.pid, p.body, p.subj"
+#define BARE_RECORD "p.id, p.at, p.exp, p.own, p.gone, p.way, p.pid, p.body"
+#define RECORD      BARE_RECORD ", p.subj"
 
 static const char *const statements[SQL_MAX] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -105,11 +106,12 @@ static const char *const statements[SQL_MAX] = {
     [SQL_SCAN_DOWN] = "SELECT " RECORD " FROM pkt p WHERE p.id > ?1 AND p.id < ?2"
                       " ORDER BY p.id DESC",
     /* +exp and the like are not needed: the index is named, and a test reads the plan. */
-    [SQL_SUBJECT_UP] = "SELECT " RECORD " FROM pkt p INDEXED BY pkt_subj WHERE p.subj = ?3"
-                       " AND p.id > ?1 AND p.id < ?2 ORDER BY p.id",
-    [SQL_SUBJECT_DOWN] = "SELECT " RECORD " FROM pkt p INDEXED BY pkt_subj WHERE"
+    [SQL_SUBJECT_UP] =
+        "SELECT " BARE_RECORD " FROM pkt p INDEXED BY pkt_subj WHERE p.subj = ?3"
+        " AND p.id > ?1 AND p.id < ?2 ORDER BY p.id",
+    [SQL_SUBJECT_DOWN] = "SELECT " BARE_RECORD " FROM pkt p INDEXED BY pkt_subj WHERE"
                          " p.subj = ?3 AND p.id > ?1 AND p.id < ?2 ORDER BY p.id DESC",
-    [SQL_RANGE] = "SELECT " RECORD " FROM pkt p INDEXED BY pkt_subj WHERE p.subj >= ?3"
+    [SQL_RANGE] = "SELECT " BARE_RECORD " FROM pkt p INDEXED BY pkt_subj WHERE p.subj >= ?3"
                   " AND p.subj < ?4 AND +p.id > ?1 AND +p.id < ?2 ORDER BY p.subj, p.id",
     [SQL_NEXT_SUBJECT] = "SELECT subj FROM pkt INDEXED BY pkt_subj WHERE subj >= ?1"
                          " ORDER BY subj LIMIT 1",

@@ -88,6 +88,7 @@ typedef struct asker {
     void *ctx;
     uint32_t left; /* 0: no limit */
     bool stopped;
+    bool sure; /* the statement gives only what the pattern matches */
     int64_t lo, hi;
     uint64_t looked; /* rows, for whoever has had enough of looking */
     int64_t last;    /* the arrival of the last row looked at */
@@ -155,9 +156,11 @@ static bool wanted(const asker *a, sqlite3_stmt *st) {
             return false;
         }
     }
+    if (q->pattern == NULL || a->sure) {
+        return true;
+    }
     const char *subject = (const char *) sqlite3_column_text(st, 8);
-    return subject != NULL &&
-           (q->pattern == NULL || kith_subject_matches(q->pattern, subject));
+    return subject != NULL && kith_subject_matches(q->pattern, subject);
 }
 
 /* Hands on one row. SQLITE_OK: next, please. */
@@ -209,6 +212,7 @@ static int one_subject(asker *a, const char *subject, bool down) {
     if (st == NULL) {
         return trouble(a);
     }
+    a->sure = true;
     (void) sqlite3_bind_text(st, 3, subject, -1, SQLITE_STATIC);
     return walk(a, st, UINT64_MAX / 2);
 }
@@ -269,6 +273,7 @@ static int by_subject(asker *a, const char *pattern) {
     if (st == NULL) {
         return trouble(a);
     }
+    a->sure = true;
     (void) sqlite3_bind_text(st, 3, from, -1, SQLITE_STATIC);
     (void) sqlite3_bind_text(st, 4, to, -1, SQLITE_STATIC);
     return walk(a, st, UINT64_MAX / 2);
@@ -388,6 +393,14 @@ static int64_t bound(uint64_t n) {
     return n > INT64_MAX ? INT64_MAX : (int64_t) n;
 }
 
+/* Several statements must see one moment's state; one does by itself. */
+static bool is_one_statement(const kith_query *q) {
+    ki_reach reach = ki_skip_reach(q->pattern);
+    return q->id_length == 0 &&
+           (reach == REACH_ONE || (reach == REACH_RANGE && q->by_subject) ||
+               (reach == REACH_ALL && !q->by_subject));
+}
+
 int ki_lite_find(
     void *self, const kith_query *query, kith_each each, void *ctx, kith_error *err) {
     asker a = {
@@ -402,7 +415,7 @@ int ki_lite_find(
     if (r < 0) {
         return r;
     }
-    int rc = ki_lite_do(a.db, SQL_READ_BEGIN);
+    int rc = is_one_statement(query) ? SQLITE_OK : ki_lite_do(a.db, SQL_READ_BEGIN);
     rc = rc != SQLITE_OK ? rc : find(&a);
     return answer(self, a.db, rc, "find", err);
 }
