@@ -163,9 +163,8 @@ const command command_table[] = {
         .detail =
             "An option is set in the URL, in the configuration under [NAME], or by the "
             "environment. The table says what the node adds where a carrier does not do "
-            "it by itself.",
-        .bare = true,
-        .exits = "0 1 64",
+            "it by itself. Those of [node] plugins are listed too.",
+        .exits = "0 1 64 78",
         .examples = { { "kith carriers", 0 }, { "kith carriers dir", 0 },
             { "kith carriers pigeon", 1 } } },
     { .name = "conform",

@@ -7,6 +7,8 @@
 #include <kith/address.h>
 
 #include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,13 +103,13 @@ static const char *level_of(const kith_carrier *k) {
     return name;
 }
 
-static bool carrier_row(const call *c, const kith_carrier *k) {
+static bool carrier_row(const call *c, const kith_carrier *k, const char *from) {
     char native[160], added[240];
     words_of(k->can, true, native, sizeof native);
     words_of(k->can, false, added, sizeof added);
     record r = record_of("carrier");
     as_column(put_text(&r, "name", k->scheme), 0);
-    as_column(put_text(&r, "state", k->abi == KITH_CARRIER_ABI ? "found" : "wrong ABI"), 0);
+    as_column(put_text(&r, "state", from), 0);
     as_column(put_text(&r, "level", level_of(k)), 0);
     as_column(put_text(&r, "summary", k->summary), 0);
     field *own = put_text(&r, "native", native);
@@ -117,6 +119,18 @@ static bool carrier_row(const call *c, const kith_carrier *k) {
         as_column(node, 0);
     }
     put_text(&r, "place", k->place);
+    put_text(&r, "why", NULL);
+    return out_emit(c->out, &r);
+}
+
+/* A plugin that is there and cannot be used. */
+static bool missing_row(const call *c, const char *name, const char *why) {
+    record r = record_of("carrier");
+    as_column(put_text(&r, "name", name), 0);
+    as_column(put_text(&r, "state", "missing"), 0);
+    as_column(put_text(&r, "level", "-"), 0);
+    as_column(put_text(&r, "summary", why), 0);
+    put_text(&r, "why", why);
     return out_emit(c->out, &r);
 }
 
@@ -143,7 +157,7 @@ static bool option_row(const call *c, const kith_carrier *k, const kith_option *
     return out_emit(c->out, &r);
 }
 
-static int one_carrier(const call *c, const kith_carrier *k) {
+static int one_carrier(const call *c, const kith_carrier *k, const char *from) {
     char native[160], added[240];
     out *o = c->out;
     if (!o->json && o->format == NULL && !o->zero) {
@@ -153,7 +167,7 @@ static int one_carrier(const call *c, const kith_carrier *k) {
             k->summary);
         fprintf(o->to, "level %s; by itself: %s\n", level_of(k), native);
         if (!is_wrapper(k)) fprintf(o->to, "the node adds: %s\n", added);
-    } else if (o->json && !carrier_row(c, k)) {
+    } else if (o->json && !carrier_row(c, k, from)) {
         return EXIT_USAGE;
     }
     for (const kith_option *row = k->options; row != NULL && row->name != NULL; row++) {
@@ -162,20 +176,68 @@ static int one_carrier(const call *c, const kith_carrier *k) {
     return 0;
 }
 
+/* "kith-carrier-NAME.so" -> NAME. */
+static bool plugin_name(const char *file, char ret[64]) {
+    static const char head[] = "kith-carrier-", tail[] = ".so";
+    size_t n = strlen(file), frame = sizeof head - 1 + sizeof tail - 1;
+    if (n <= frame || n - frame > 63 || strncmp(file, head, sizeof head - 1) != 0 ||
+        strcmp(file + n - (sizeof tail - 1), tail) != 0) {
+        return false;
+    }
+    snprintf(ret, 64, "%.*s", (int) (n - frame), file + sizeof head - 1);
+    return true;
+}
+
+/* wanted NULL: a row each. Else 0 and the one that was found is shown, or
+ * EXIT_NOTHING. */
+static int see_plugins(const call *c, const char *wanted) {
+    node_section node;
+    char name[64], path[PATH_TEXT_MAX + 300];
+    int code = wanted == NULL ? 0 : EXIT_NOTHING;
+    settings_read(c->settings, "node", "", &node);
+    DIR *folder = node.plugins[0] == '\0' ? NULL : opendir(node.plugins);
+    if (folder == NULL && node.plugins[0] != '\0') {
+        out_note(c->out, "plugins: %s: %s", node.plugins, strerror(errno));
+    }
+    for (struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
+        kith_plugin *plugin = NULL;
+        const kith_carrier *k = NULL;
+        kith_error err = { 0 };
+        if (!plugin_name(e->d_name, name) ||
+            (wanted != NULL && strcmp(wanted, name) != 0)) {
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", node.plugins, e->d_name);
+        bool good = kith_plugin_open(&plugin, path, &k, &err) == 0;
+        if (!good) {
+            if (!missing_row(c, name, err.text)) code = EXIT_USAGE;
+        } else if (wanted != NULL) {
+            code = one_carrier(c, k, path);
+        } else if (!carrier_row(c, k, "plugin")) {
+            code = EXIT_USAGE;
+        }
+        /* Rows wait with copies of their texts, so the plugin may go. */
+        kith_plugin_close(&plugin);
+    }
+    if (folder != NULL) closedir(folder);
+    return code;
+}
+
 int verb_carriers(const call *c) {
-    const char *names[64] = { NULL };
+    const char *names[64] = { NULL }, *wanted = c->arg_count > 0 ? c->args[0] : NULL;
     size_t count = 0;
     for (size_t i = 0; kith_carrier_at(i) != NULL && count < 63; i++) {
         const kith_carrier *k = kith_carrier_at(i);
         names[count++] = k->scheme;
-        if (c->arg_count > 0 && strcmp(c->args[0], k->scheme) == 0)
-            return one_carrier(c, k);
-        if (c->arg_count == 0 && !carrier_row(c, k)) return EXIT_USAGE;
+        if (wanted != NULL && strcmp(wanted, k->scheme) == 0)
+            return one_carrier(c, k, "found");
+        if (wanted == NULL && !carrier_row(c, k, "found")) return EXIT_USAGE;
     }
-    if (c->arg_count == 0) return 0;
-    const char *near = kith_nearest_word(names, c->args[0]);
-    return near == NULL ? fault_do(c->out, E_NOTHING, c->args[0],
-                              "kith carriers lists them", "no carrier has that name here")
-                        : fault_do(c->out, E_NOTHING, c->args[0],
-                              "kith carriers lists them", "did you mean %s?", near);
+    int code = see_plugins(c, wanted);
+    if (code != EXIT_NOTHING) return code;
+    const char *near = kith_nearest_word(names, wanted);
+    return near == NULL ? fault_do(c->out, E_NOTHING, wanted, "kith carriers lists them",
+                              "no carrier has that name here")
+                        : fault_do(c->out, E_NOTHING, wanted, "kith carriers lists them",
+                              "did you mean %s?", near);
 }

@@ -35,9 +35,13 @@ int wait_level(const call *c, const poster *p, uint64_t arrival) {
     if (code != 0) return code;
     if (l.count == 0) return fault(c->out, E_NO_LINK, "--wait", NULL);
     kith_time now = kith_time_now();
-    kith_node_config config = {
-        .store = p->store, .key = p->key, .links = l.list, .link_count = l.count
-    };
+    node_section node;
+    settings_read(c->settings, "node", "", &node);
+    kith_node_config config = { .store = p->store,
+        .key = p->key,
+        .links = l.list,
+        .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins,
+        .link_count = l.count };
     waiting w = { .c = c, .arrival = arrival, .level = (kith_level) f->wait };
     if (kith_node_open(&w.node, &config, now, &err) < 0) {
         return fault_kith(c->out, E_URL, l.urls[0], &err);

@@ -129,7 +129,24 @@ def configuration_is_bounded():
     h.remove()
 
 
+def plugins_are_listed_found_or_missing():
+    h = Home()
+    os.mkdir(h.file("plugins"))
+    with open(h.file("plugins", "kith-carrier-broken.so"), "w") as f:
+        f.write("no library")
+    d = h("carriers", "--json", env={"KITH_NODE_PLUGINS": h.file("plugins")})
+    same(d.code, 0)
+    rows = {r["name"]: r for r in d.json()}
+    same(rows["broken"]["state"], "missing")
+    expect(rows["broken"]["why"], "no reason")
+    same(rows["mem"]["state"], "found")
+    same(h("carriers", "broken", env={"KITH_NODE_PLUGINS": h.file("plugins")}).code, 1)
+    d = h("carriers", "dir", "--json")
+    expect(any(r.get("variable") == "KITH_DIR_POLL" and r["file_key"] == "[dir] poll" for r in d.json()), d.out)
+    h.remove()
+
+
 main([later_layers_win_and_say_so, the_working_directory_is_not_read_unasked,
       named_sections_come_from_files_and_environment, what_a_file_may_not_say_is_refused_with_its_line,
       what_a_file_may_say_is_taken, long_values_are_whole_or_refused, foreign_variables_are_no_ones_business,
-      configuration_is_bounded])
+      configuration_is_bounded, plugins_are_listed_found_or_missing])
