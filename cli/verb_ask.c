@@ -57,18 +57,28 @@ static int find_subjects(asking *a) {
     return a->subject_count == 0 ? fault(a->c->out, E_NOTHING, what, NULL) : 0;
 }
 
-/* The own key, if there is one: asking needs none. */
-static void own_key(asking *a) {
-    char path[PATH_TEXT_MAX + 1];
-    key_section section;
-    kith_key *key = NULL;
-    settings_read(a->c->settings, "key", "", &section);
-    if (section.file[0] == '\0' && !data_path("key", path, sizeof path)) return;
-    if (section.file[0] != '\0') snprintf(path, sizeof path, "%s", section.file);
-    if (kith_key_load(&key, path, NULL) < 0) return;
-    kith_key_public(key, a->public_key);
+static int see_own(void *ctx, const kith_record *one) {
+    asking *a = ctx;
+    kith_content content;
+    if (kith_packet_decode(one->packet.bytes, one->packet.length, &content) < 0) return 0;
+    memcpy(a->public_key, content.source, sizeof a->public_key);
     a->ask.self = a->public_key;
-    kith_key_free(&key);
+    return KITH_STOP;
+}
+
+/* Whose own result is never its own twin: the store's, whatever key lies beside it
+ * now. Asking needs no key. */
+static int own_key(asking *a) {
+    kith_error err = { 0 };
+    kith_query query = { .origin = KITH_ORIGIN_OWN,
+        .newest_first = true,
+        .limit = 1,
+        .with_expired = true,
+        .with_retracted = true,
+        .now_us = a->ask.now_us };
+    if (kith_store_find(a->store, &query, see_own, a, &err) < 0)
+        return store_fault(a->c, &err);
+    return 0;
 }
 
 static int asking_open(asking *a, const call *c) {
@@ -84,7 +94,7 @@ static int asking_open(asking *a, const call *c) {
         a->ask.template_id = a->template_id;
     }
     int code = open_store(c, &a->store);
-    if (code == 0) own_key(a);
+    if (code == 0) code = own_key(a);
     return code == 0 ? find_subjects(a) : code;
 }
 

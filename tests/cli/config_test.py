@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings: what wins, where it came from, and what a file may not say."""
-import os
+import os, re
 from harness import *
 
 
@@ -71,6 +71,8 @@ BAD = {
     "needs a name": ("[carrier]\nurl = dir:///x\n", 2),
     "takes no second": ("[log x]\nlevel = info\n", 2),
     "second name has": ("[carrier A!]\nurl = dir:///x\n", 2),
+    "did you mean dir?": ("[carrier a]\nurl = dri:///x\n", 2),
+    "is no URL": ("[carrier a]\nurl = somewhere\n", 2),
     "no name before": ("[log]\n= info\n", 2),
 }
 
@@ -81,7 +83,7 @@ def what_a_file_may_not_say_is_refused_with_its_line():
         h.configure(text)
         d = h("config", "check")
         same(d.code, 78, repr(text))
-        expect(words.strip() in d.err and "kith.conf:%d:" % line in d.err, repr(text), d.err)
+        expect(words.strip() in d.err and re.search(r"kith.conf:%d\b" % line, d.err), repr(text), d.err)
     h.remove()
 
 

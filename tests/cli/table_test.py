@@ -151,7 +151,7 @@ def golden_screens_are_as_committed():
             with open(path, "w") as f:
                 f.write(got)
         with open(path) as f:
-            same(got, f.read(), name)
+            same(got, f.read(), name + " (if it is meant so: KITH_RENEW_GOLDEN=1)")
     home.remove()
 
 
