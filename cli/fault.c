@@ -76,7 +76,7 @@ const fault_row fault_table[] = {
         "kith store prune; or raise max_bytes in [store]" },
     { E_BUSY, EXIT_TEMPORARY, true, "busy: {}", "another process holds it", "try again" },
     { E_DAMAGED, EXIT_IO, false, "damaged: {}", "its bytes are not what was written",
-        "kith store stat names the copy that was set aside; kith store check" },
+        "kith get '>': what opens the store sets damage aside and brings the rest back" },
     { E_NEWER, EXIT_PROTOCOL, false, "not served by this kith: {}",
         "a newer format, or a network file system", "use a newer kith, or a local disk" },
     { E_OUTPUT, EXIT_IO, true, "cannot write {}", "the other end took no more",

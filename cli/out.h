@@ -56,6 +56,7 @@ typedef struct out {
     const char *format; /* NULL: none */
     int width;
     bool failed;       /* a --format that makes no sense was told already */
+    bool damage_told;  /* that the store was set aside */
     struct rows *rows; /* waiting for their widths; NULL until the first */
 } out;
 

@@ -9,10 +9,32 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define SALVAGE_PATIENCE UINT64_C(4000000000)
+
 int store_fault(const call *c, const kith_error *err) {
     char url[KITH_URL_MAX + 1];
     if (!store_url(c->settings, c->out, url)) return EXIT_IO;
     return fault_kith(c->out, E_STORE, url, err);
+}
+
+/* Damage was found: say so, and give what is brought back a little time, so that a
+ * short command sees it too. */
+void tell_damage(const call *c, kith_store *store) {
+    kith_store_stat stat;
+    kith_error err = { 0 };
+    uint64_t end = kith_time_now().mono_ns + SALVAGE_PATIENCE;
+    while (kith_store_stats(store, &stat, &err) == 0) {
+        if (stat.quarantined && !c->out->damage_told) {
+            out_note(c->out, "the store was damaged; set aside: %s", stat.quarantine);
+            c->out->damage_told = true;
+        }
+        if (!stat.salvaging || kith_time_now().mono_ns > end) break;
+        (void) poll(NULL, 0, 5);
+    }
+    if (err.code == 0 && (stat.salvaging || stat.salvaged > 0)) {
+        out_note(c->out, "%llu packets were brought back%s",
+            (unsigned long long) stat.salvaged, stat.salvaging ? " so far" : "");
+    }
 }
 
 int open_store(const call *c, kith_store **ret) {
@@ -28,6 +50,7 @@ int open_store(const call *c, kith_store **ret) {
         }
     }
     if (kith_store_open(ret, url, &err) < 0) return fault_kith(c->out, E_STORE, url, &err);
+    tell_damage(c, *ret);
     return 0;
 }
 

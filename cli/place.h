@@ -12,6 +12,9 @@
 /* The store must have been made by init, unless it is memory:. */
 int open_store(const call *c, kith_store **ret);
 int open_key(const call *c, kith_key **ret);
+/* What was set aside and brought back, on stderr; waits a little for the latter.
+ * open_store does it; again only for damage that a command met later. */
+void tell_damage(const call *c, kith_store *store);
 /* The fault of a failed store call. */
 int store_fault(const call *c, const kith_error *err);
 

@@ -6,6 +6,7 @@
 #include "cli/place.h"
 
 typedef struct poster {
+    const call *c;
     kith_key *key;
     kith_store *store;
     const char *safe; /* what a post is safe against: a level's name */

@@ -34,7 +34,7 @@ bool told_post(const call *c, const poster *p, const kith_post *post, uint64_t l
 int poster_open(const call *c, poster *ret) {
     kith_error err = { 0 };
     kith_store_stat stat;
-    *ret = (poster){ .safe = "disk" };
+    *ret = (poster){ .c = c, .safe = "disk" };
     int code = open_key(c, &ret->key);
     if (code == 0) code = open_store(c, &ret->store);
     if (code == 0 && kith_store_stats(ret->store, &stat, &err) == 0 &&
@@ -46,6 +46,11 @@ int poster_open(const call *c, poster *ret) {
 }
 
 void poster_close(poster *p) {
+    kith_store_stat stat;
+    if (p->store != NULL && !p->c->out->damage_told &&
+        kith_store_stats(p->store, &stat, NULL) == 0 && stat.quarantined) {
+        tell_damage(p->c, p->store);
+    }
     kith_store_close(&p->store);
     kith_key_free(&p->key);
 }

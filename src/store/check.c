@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int check_indexes(lite_db *db, kith_error *err) {
@@ -86,8 +87,9 @@ static int check_log(const char *path, kith_error *err) {
 }
 
 int ki_lite_check(const char *place, const char *query, kith_error *err) {
-    char path[LITE_PATH], beside[LITE_PATH];
+    char path[LITE_PATH], beside[LITE_PATH], waiting[LITE_PATH + 64];
     ki_epoch epoch;
+    struct stat st = { 0 };
     lite_db db = { 0 };
     (void) query;
     int r = ki_lite_resolve(place, path, err);
@@ -99,7 +101,19 @@ int ki_lite_check(const char *place, const char *query, kith_error *err) {
     }
     (void) snprintf(beside, sizeof beside, "%.980s-epoch", path);
     r = ki_epoch_read(beside, &epoch, err);
+    if (r == 0 && epoch.partial != 0) {
+        r = ki_fail(
+            err, KITH_E_CORRUPT, "%.200s: only one of its two copies is whole", beside);
+    }
     r = r == KITH_E_MISSING ? 0 : r;
+    if (r == 0 && ki_lite_salvage_waits(path, waiting)) {
+        r = ki_fail(err, KITH_E_CORRUPT, "%.200s waits to be brought back", waiting);
+    }
+    if (r == 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        r = ki_fail(err, KITH_E_SYSTEM, "%.200s: not a regular file", path);
+    } else if (r == 0 && st.st_size == 0) {
+        r = ki_fail(err, KITH_E_CORRUPT, "%.200s: no byte is left of it", path);
+    }
     r = r < 0 ? r : check_log(path, err);
     r = r < 0 ? r : ki_lite_db_open(&db, path, 8 << 20, false, err);
     if (r < 0) {

@@ -55,6 +55,9 @@ int ki_epoch_parse(const uint8_t *bytes, size_t length, ki_epoch *ret) {
     if (!whole) {
         return KITH_E_CORRUPT;
     }
+    uint8_t good[EPOCH_FILE_SIZE];
+    ki_epoch_format(&found, good);
+    found.partial = length != sizeof good || memcmp(bytes, good, sizeof good) != 0;
     *ret = found;
     return 0;
 }

@@ -25,6 +25,7 @@
 typedef struct ki_epoch {
     uint64_t epoch, generation;
     uint64_t device, inode; /* 0, 0: of no database yet */
+    uint64_t partial;       /* not in the file: 1 when a byte of it is damaged */
 } ki_epoch;
 
 /* KITH_E_CORRUPT when neither copy is whole. */

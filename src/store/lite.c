@@ -130,7 +130,7 @@ static int settle_epoch(lite *s, bool fresh, bool raise, kith_error *err) {
     e.generation += raise;
     e.device = s->device;
     e.inode = s->inode;
-    if (memcmp(&was, &e, sizeof e) != 0) {
+    if (e.partial != 0 || memcmp(&was, &e, sizeof e) != 0) {
         r = ki_epoch_write(s->epoch_path, &e, err);
         if (r < 0) return r;
     }
@@ -165,8 +165,14 @@ static int count_frames(void *arg, sqlite3 *sql, const char *name, int frames) {
 static int make_file(const char *path, bool *ret_fresh, kith_error *err) {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     *ret_fresh = fd >= 0;
+    if (fd < 0 && errno == EEXIST) { /* reading a pipe would never end */
+        struct stat st;
+        return stat(path, &st) < 0 || S_ISREG(st.st_mode)
+                   ? 0
+                   : ki_fail(err, KITH_E_SYSTEM, "%.200s: not a regular file", path);
+    }
     if (fd < 0) {
-        return errno == EEXIST ? 0 : ki_fail_sys(err, "create");
+        return ki_fail_sys(err, "create");
     }
     (void) close(fd);
     return ki_sync_folder(path, err);
@@ -219,6 +225,19 @@ static int open_whole(lite *s, bool thorough, bool *ret_fresh, kith_error *err) 
     return r < 0 ? r : open_file(s, ret_fresh, err);
 }
 
+/* SQLite deletes the log of a database of no bytes, and begins anew as if nothing had
+ * been numbered yet. One that held a store, or a log, is damage. */
+static bool emptied(const lite *s, bool log_left) {
+    struct stat st;
+    ki_epoch e;
+    bool there = stat(s->path, &st) == 0;
+    if (there && (st.st_size > 0 || !S_ISREG(st.st_mode))) {
+        return false;
+    }
+    return ki_epoch_read(s->epoch_path, &e, NULL) == 0 &&
+           (log_left || (there && e.inode != 0));
+}
+
 /* The log before SQLite sees it, when nobody else has it open. What was behind the
  * damage was acknowledged: a copy is kept, and read again in the background. */
 static int look_at_log(lite *s, bool *ret_left, bool *ret_raise, kith_error *err) {
@@ -227,6 +246,10 @@ static int look_at_log(lite *s, bool *ret_left, bool *ret_raise, kith_error *err
     struct stat st;
     (void) snprintf(path, sizeof path, "%s-wal", s->path);
     *ret_left = stat(path, &st) == 0 && st.st_size > 0;
+    if (emptied(s, *ret_left)) {
+        *ret_left = false;
+        return ki_lite_quarantine(s, err);
+    }
     int r = ki_log_scan(path, &log, NULL, NULL, err);
     if (r < 0 || !log.damaged) {
         return r;

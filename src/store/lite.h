@@ -304,6 +304,8 @@ int ki_lite_backup(void *self, const char *path, kith_error *err);
 
 int ki_lite_aside_log(lite *s, kith_error *err);
 int ki_lite_quarantine(lite *s, kith_error *err);
+/* The first file set aside that nobody has read again yet. */
+bool ki_lite_salvage_waits(const char *path, char ret[LITE_PATH + 64]);
 void ki_lite_salvage(lite *s);
 void ki_lite_salvage_stop(lite *s);
 

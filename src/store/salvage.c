@@ -35,9 +35,14 @@ enum {
 
 /* ---- set aside ---- */
 
+static void name_beside(
+    const char *path, const char *what, int n, const char *tail, char ret[SALVAGE_ROOM]) {
+    (void) snprintf(ret, SALVAGE_ROOM, "%s.%s-%d%s", path, what, n, tail);
+}
+
 static void aside_name(
     const lite *s, const char *what, int n, const char *tail, char ret[SALVAGE_ROOM]) {
-    (void) snprintf(ret, SALVAGE_ROOM, "%s.%s-%d%s", s->path, what, n, tail);
+    name_beside(s->path, what, n, tail, ret);
 }
 
 static int free_number(const lite *s) {
@@ -98,7 +103,7 @@ int ki_lite_quarantine(lite *s, kith_error *err) {
     (void) snprintf(from, sizeof from, "%s-shm", s->path);
     (void) unlink(from);
     aside_name(s, "damaged", n, "", to);
-    if (rename(s->path, to) < 0) {
+    if (rename(s->path, to) < 0 && errno != ENOENT) {
         return ki_fail_sys(err, "rename %s", s->path);
     }
     say_quarantined(s, to);
@@ -148,7 +153,7 @@ static int consider_frame(void *ctx, uint32_t number, const uint8_t *page, bool 
 
 static int pass_database(salvage *v, const char *path) {
     uint8_t page[PAGE_SIZE];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), r = 0;
     if (fd < 0) {
         return errno == ENOENT ? 0 : KITH_E_SYSTEM;
     }
@@ -194,9 +199,6 @@ static int salvage_one(lite *s, salvage *v, int n) {
     ki_log state;
     aside_name(s, "damaged", n, "", path);
     aside_name(s, "damaged", n, "-wal", log);
-    if (access(path, F_OK) == 0) {
-        bring_states(s, path);
-    }
     int r = 0;
     for (int pass = 0; r >= 0 && pass < 2; pass++) {
         v->own = pass == 0;
@@ -204,6 +206,10 @@ static int salvage_one(lite *s, salvage *v, int n) {
         r = ki_log_scan(log, &state, consider_frame, v, NULL);
         r = r < 0 ? r : pass_database(v, path);
         r = r < 0 ? r : bring(v);
+    }
+    /* After the pages: SQLite may remove the log of what is no database to it. */
+    if (r >= 0 && access(path, F_OK) == 0) {
+        bring_states(s, path);
     }
     r = r < 0 ? r : ki_lite_ride(s, NULL);
     if (r < 0) {
@@ -218,12 +224,19 @@ static int salvage_one(lite *s, salvage *v, int n) {
     return 0;
 }
 
-static bool waits(const lite *s, int n) {
-    char name[SALVAGE_ROOM];
-    aside_name(s, "damaged", n, "", name);
-    bool there = access(name, F_OK) == 0;
-    aside_name(s, "damaged", n, "-wal", name);
-    return there || access(name, F_OK) == 0;
+static bool either(const char *path, const char *what, int n, char ret[SALVAGE_ROOM]) {
+    name_beside(path, what, n, "", ret);
+    if (access(ret, F_OK) == 0) return true;
+    name_beside(path, what, n, "-wal", ret);
+    return access(ret, F_OK) == 0;
+}
+
+bool ki_lite_salvage_waits(const char *path, char ret[SALVAGE_ROOM]) {
+    for (int n = 1; n < NUMBERS; n++) {
+        if (either(path, "damaged", n, ret)) return true;
+        if (!either(path, "salvaged", n, ret)) break;
+    }
+    return false;
 }
 
 static void *salvage_all(void *arg) {
@@ -232,7 +245,8 @@ static void *salvage_all(void *arg) {
     if (v != NULL) {
         v->s = s;
         for (int n = 1; n < NUMBERS && !atomic_load(&s->closing); n++) {
-            if (waits(s, n)) (void) salvage_one(s, v, n);
+            char name[SALVAGE_ROOM];
+            if (either(s->path, "damaged", n, name)) (void) salvage_one(s, v, n);
         }
         free(v);
     }
@@ -243,17 +257,9 @@ static void *salvage_all(void *arg) {
 
 /* One process brings back; the others see what it brings. */
 void ki_lite_salvage(lite *s) {
-    bool some = false;
-    for (int n = 1; n < NUMBERS && !some; n++) {
-        char name[SALVAGE_ROOM];
-        some = waits(s, n);
-        aside_name(s, "salvaged", n, "", name);
-        if (!some && access(name, F_OK) != 0) {
-            aside_name(s, "salvaged", n, "-wal", name);
-            if (access(name, F_OK) != 0) break;
-        }
-    }
-    if (!some || atomic_load(&s->salvaging) || !ki_lite_salvage_lock(s->lock_fd)) {
+    char name[SALVAGE_ROOM];
+    if (!ki_lite_salvage_waits(s->path, name) || atomic_load(&s->salvaging) ||
+        !ki_lite_salvage_lock(s->lock_fd)) {
         return;
     }
     if (s->salvager_started) {

@@ -44,7 +44,11 @@ class Node:
         """(exit code, stdout, stderr); both as text."""
         text = text.encode() if isinstance(text, str) else text
         child = self.start(*args, env=env, stdin=subprocess.PIPE)
-        out, err = child.communicate(text, PATIENCE)
+        try:
+            out, err = child.communicate(text, PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise
         return child.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
     def good(self, *args, text=b"", env=None):
