@@ -41,6 +41,29 @@ def numbers_of_64_bits_are_strings_in_json():
     h.remove()
 
 
+def output_has_the_form_that_was_asked_for():
+    h = Home()
+    for i in range(3):
+        h("post", "a.b", "--effect", f"{i}.5", "--se", "1", "-n", "9")
+    row = h("get", "a.b", "--last", "1").out
+    same((row.count("\t"), row.count("\n")), (5, 1), "TAB between columns in a pipe, no head")
+    same(h("get", "a.b", "--format", "{effect:+.1f}|{subject:>0}").code, 64, "a spec that is none")
+    same(h("get", "a.b", "--format", "{effect:+.1f}|{subject:5s}|{{{n:04}}}|{text}").out.splitlines()[0],
+         "+2.5|  a.b|{   9}|-")
+    same(h("get", "a.b", "--format", "{effect}", "-z").out, "2.5\x001.5\x000.5\x00")
+    same(h("get", "a.b", "--format", "{effect}", "--reverse").out, "0.5\n1.5\n2.5\n")
+    screen = h.terminal("get", "a.b").out.splitlines()
+    expect("subject" in screen[0] and len(screen) == 4, screen)
+    expect(len({line.index("a.b") for line in screen[1:]}) == 1, "columns are aligned", screen)
+    same(len(h("get", "a.b", "--since", "1h", "--json").json()), 3)
+    same(h("get", "a.b", "--since", "2030-01-01T00:00:00Z").code, 1)
+    same(h("get", "a.b", "--foreign").code, 1)
+    same(len(h("get", "a.b", "--own", "--json").json()), 3)
+    h("post", "a.old", "--text", "x", "--at", "2020-01-01T00:00:00Z", "--ttl", "1h")
+    same(h("get", "a.old").code, 1, "born expired")
+    h.remove()
+
+
 def a_dry_run_posts_nothing():
     h = Home()
     d = h("post", "a.b", "--effect", "1", "--se", "1", "-n", "5", "--dry-run", "--json").json()[0]
@@ -78,7 +101,7 @@ def a_line_is_answered_without_waiting_for_another():
     h.remove()
 
 
-def what_was_answered_survives_sigkill():
+def d2_what_was_answered_survives_sigkill():
     h = Home()
     answered = []
     for trial in range(6):
@@ -326,9 +349,10 @@ def packets_are_read_and_written_without_a_store():
     h.remove()
 
 
-main([every_spelling_comes_back_as_posted, numbers_of_64_bits_are_strings_in_json, a_dry_run_posts_nothing,
+main([every_spelling_comes_back_as_posted, numbers_of_64_bits_are_strings_in_json,
+      output_has_the_form_that_was_asked_for, a_dry_run_posts_nothing,
       lines_are_answered_in_order_and_bad_ones_by_number, a_line_is_answered_without_waiting_for_another,
-      what_was_answered_survives_sigkill, a_packet_is_taken_back_everywhere,
+      d2_what_was_answered_survives_sigkill, a_packet_is_taken_back_everywhere,
       machines_learn_from_each_other_over_a_folder, export_and_import_count_once, a_backup_is_a_store,
       follow_shows_what_comes, run_turns_signals_into_packets, run_reads_programs_and_acts_on_answers,
       run_reloads_and_keeps_the_old_on_error, a_post_waits_for_a_carrier_when_asked,

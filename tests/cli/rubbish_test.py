@@ -77,7 +77,7 @@ def a_reader_that_goes_away_ends_it_quietly():
     h.remove()
 
 
-def a_full_disk_loses_nothing_that_was_answered():
+def d3_a_full_disk_loses_nothing_that_was_answered():
     h = Home()
     place = h.file("small")
     os.mkdir(place)
@@ -145,5 +145,5 @@ def many_posters_share_one_store():
 
 
 main([random_lines_never_crash_it, random_arguments_never_crash_it, a_closed_stdout_is_a_failure_and_never_the_store,
-      a_reader_that_goes_away_ends_it_quietly, a_full_disk_loses_nothing_that_was_answered,
+      a_reader_that_goes_away_ends_it_quietly, d3_a_full_disk_loses_nothing_that_was_answered,
       a_home_that_cannot_be_written_is_told, init_twice_changes_nothing, many_posters_share_one_store])
