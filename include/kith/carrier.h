@@ -173,7 +173,7 @@ typedef struct kith_carrier {
      * follows nothing it does not move. NULL: no history at all. */
     int (*rewind)(void *self, const kith_position *to);
 
-    /* The place behind everything acked. NULL: none. */
+    /* The place behind everything acked, or where it was rewound to. NULL: none. */
     void (*cursor)(void *self, kith_position *ret_position);
 
     /* A descriptor that is readable when pull or settle has something. NULL or
@@ -242,7 +242,7 @@ KITH_API KITH_MUST_USE int kith_link_unfollow(kith_link *link, const char *patte
 KITH_API KITH_MUST_USE int kith_link_pull(kith_link *link, kith_item *ret_item);
 KITH_API void kith_link_ack(kith_link *link, uint64_t token);
 KITH_API KITH_MUST_USE int kith_link_rewind(kith_link *link, const kith_position *to);
-/* false: the carrier keeps no cursor, or has acked nothing yet. */
+/* false: the carrier keeps no cursor, or has neither acked nor been rewound. */
 KITH_API bool kith_link_cursor(kith_link *link, kith_position *ret_position);
 
 KITH_API int kith_link_wake_fd(kith_link *link);

@@ -505,26 +505,43 @@ static bool second_has_ten(void) {
     return m[1].accepted == 10;
 }
 
-static void an_emptied_medium_is_filled_again(void) {
-    char url[128], root[96];
-    make_place();
-    (void) snprintf(url, sizeof url, "dir://%s", place);
-    (void) snprintf(root, sizeof root, "%s/kith-1", place);
+/* A node that only posts; its medium is taken away between two lives. */
+static void empties(const char *url, const char *what) {
     kith_time scripted = now;
     now = kith_time_now();
     join(url);
     for (int i = 0; i < 10; i++) post(&m[0], "a.b", i);
     EXPECT(live_until(first_is_idle));
-    const char *link = url;
     kith_node_close(&m[0].node);
-    wipe(root);
-    open_node(&m[0], &link, 1, NULL, false);
+    wipe(what);
+    open_node(&m[0], &url, 1, NULL, false);
     join(url);
     EXPECT(live_until(second_has_ten));
     EXPECT(one_digest());
     leave_all();
-    wipe(place);
     now = scripted;
+}
+
+static void an_emptied_folder_is_filled_again(void) {
+    char url[128], root[96];
+    make_place();
+    (void) snprintf(url, sizeof url, "dir://%s", place);
+    (void) snprintf(root, sizeof root, "%s/kith-1", place);
+    empties(url, root);
+    wipe(place);
+}
+
+static void a_new_file_is_filled_again(void) {
+    char url[128];
+    make_place();
+    (void) snprintf(url, sizeof url, "sqlite://%s/shared/s.db", place);
+    char folder[96];
+    (void) snprintf(folder, sizeof folder, "%s/shared", place);
+    EXPECT_INT(mkdir(folder, 0700), 0);
+    char other[112];
+    (void) snprintf(other, sizeof other, "%s/s.db", folder);
+    empties(url, other);
+    wipe(place);
 }
 
 static bool first_is_down(void) {
@@ -581,7 +598,8 @@ static const test_case cases[] = {
     { "a_url_without_sense_is_an_error", a_url_without_sense_is_an_error },
     { "w9_the_same_packets_in_any_order_end_in_one_digest",
         w9_the_same_packets_in_any_order_end_in_one_digest },
-    { "an_emptied_medium_is_filled_again", an_emptied_medium_is_filled_again },
+    { "an_emptied_folder_is_filled_again", an_emptied_folder_is_filled_again },
+    { "a_new_file_is_filled_again", a_new_file_is_filled_again },
     { "a_stick_pulled_and_put_back_loses_nothing",
         a_stick_pulled_and_put_back_loses_nothing },
 };

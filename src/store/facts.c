@@ -2,21 +2,9 @@
 #include "store/facts.h"
 
 #include "base/wire.h"
+#include "packet/part.h"
 
 #include <string.h>
-
-enum {
-    AT_TYPE = 1,
-    AT_FLAGS = 2,
-    AT_TEMPLATE = 4,
-    AT_SOURCE = 20,
-    AT_EPOCH = 52,
-    AT_SEQ = 60,
-    AT_T_END = 68,
-    AT_TTL = 80,
-    AT_SUBJECT = 84, /* its length, then its bytes */
-    LEAST = AT_SUBJECT + 2 + KITH_SIGNATURE_SIZE,
-};
 
 static int retraction(const kith_packet *packet, ki_facts *f) {
     kith_content content;
@@ -30,7 +18,7 @@ static int retraction(const kith_packet *packet, ki_facts *f) {
 
 int ki_facts_of(const kith_packet *packet, const uint8_t *id, ki_facts *ret) {
     const uint8_t *p = packet->bytes;
-    if (packet->length < LEAST || packet->length > KITH_PACKET_MAX) {
+    if (packet->length < PART_LENGTH_MIN || packet->length > KITH_PACKET_MAX) {
         return KITH_E_FORMAT;
     }
     unsigned flags = (unsigned) (p[AT_FLAGS] << 8 | p[AT_FLAGS + 1]);

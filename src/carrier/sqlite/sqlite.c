@@ -30,6 +30,7 @@ typedef struct sqlite {
     ki_service *service;
     uint8_t medium[DB_MEDIUM_SIZE];
     uint64_t acked;
+    bool from_start;
 } sqlite;
 
 typedef struct worker {
@@ -485,13 +486,15 @@ static int sqlite_rewind(void *self, const kith_position *to) {
     if (r == 0) {
         q->acked =
             to->kind == KITH_FROM_CURSOR ? wire_get64(to->cursor + DB_MEDIUM_SIZE) : 0;
+        q->from_start = to->kind == KITH_FROM_START;
     }
     return r;
 }
 
+/* Behind row 0, after a rewind to the start: it names the medium all the same. */
 static void sqlite_cursor(void *self, kith_position *ret_position) {
     sqlite *q = self;
-    if (q->acked == 0) {
+    if (q->acked == 0 && !q->from_start) {
         return;
     }
     ret_position->kind = KITH_FROM_CURSOR;
