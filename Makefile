@@ -44,8 +44,9 @@ measure: ## lengths, comments, checks; the longest functions
 	@tools/setup.sh build && tools/measure.py src include cli
 fmt: ## let clang-format have its way
 	@tools/setup.sh test && find $(SOURCES) -name '*.[ch]' | xargs clang-format -i
-docs: ## make the generated pages again
+docs: build ## make the generated pages again
 	@tools/faults.py page > docs/faults.md
+	@$(B)/cli/kith help --markdown > docs/cli.md
 install: ## into PREFIX, below DESTDIR
 	@tools/setup.sh build && { test -f $(B)-install/build.ninja || \
 		meson setup $(HARD) --prefix=$(PREFIX) $(B)-install >/dev/null; } && \

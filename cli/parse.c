@@ -193,14 +193,21 @@ static int check_count(const parsed *p, out *o) {
         p->args[c->args_max], title, c->synopsis[0] == '\0' ? "" : " ", c->synopsis);
 }
 
+/* Of a command that hands its words on, kith itself reads only these. */
+static bool is_ours(const char *word) {
+    return strcmp(word, "--json") == 0 || strcmp(word, "--help") == 0 ||
+           strcmp(word, "-h") == 0;
+}
+
 static int take_all(parsed *p, out *o, int argc, const char *const *argv, int at) {
     bool plain = false, foreign = strcmp(p->command->name, "bench") == 0;
     for (; at < argc; at++) {
         const char *word = argv[at];
-        if (!plain && !foreign && strcmp(word, "--") == 0) {
+        bool flag =
+            !plain && word[0] == '-' && word[1] != '\0' && (!foreign || is_ours(word));
+        if (flag && strcmp(word, "--") == 0) {
             plain = true;
-        } else if (!plain && !(foreign && p->arg_count > 0) && word[0] == '-' &&
-                   word[1] != '\0') {
+        } else if (flag) {
             int code = take_flag(p, o, argc, argv, &at);
             if (code != 0) return code;
         } else if (p->arg_count == ARGS_MAX) {

@@ -9,7 +9,8 @@
 
 int verb_bench(const call *c) {
     static const char *const places[] = { "kith-bench", "bench/kith-bench",
-        "../bench/kith-bench", "../libexec/kith/kith-bench", "../libexec/kith-bench" };
+        "../bench/kith-bench", "../../build-release/bench/kith-bench",
+        "../libexec/kith/kith-bench", "../libexec/kith-bench" };
     char self[PATH_MAX / 2], program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n <= 0) return fault(c->out, E_BENCH, "kith-bench", "%s", strerror(errno));

@@ -189,7 +189,20 @@ def a_program_on_path_is_a_command():
     home.remove()
 
 
+def bench_hands_its_words_on():
+    import shutil
+    home = Home(init=False)
+    shutil.copy(KITH, home.file("kith"))
+    with open(home.file("kith-bench"), "w") as f:
+        f.write("#!/bin/sh\necho \"$@\"\nexit 7\n")
+    os.chmod(home.file("kith-bench"), 0o755)
+    d = home("bench", "--quick", "-x", "mem", "--out", "f", "--json", program=home.file("kith"))
+    same((d.code, d.out), (7, "--quick -x mem --out f --json\n"))
+    home.remove()
+
+
 main([every_command_is_complete, every_exit_code_has_words, help_is_one_screen, every_flag_is_in_every_form,
       flags_are_named_well, the_committed_reference_is_the_generated_one, every_example_runs,
       every_error_has_help, wrong_words_are_answered_with_the_right_ones, golden_screens_are_as_committed,
-      colour_obeys_its_rules, version_is_told, a_program_on_path_is_a_command])
+      colour_obeys_its_rules, version_is_told, a_program_on_path_is_a_command,
+      bench_hands_its_words_on])
