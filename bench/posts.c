@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define POSTERS_MAX 64
 #define SUBJECTS    10000
@@ -100,6 +101,8 @@ static int prepare(bench *b, posts *p, const char *name) {
     kith_error err = { 0 };
     snprintf(ours, sizeof ours, "%s/%s-ours.db", b->dir, name);
     snprintf(theirs, sizeof theirs, "%s/%s-peer.db", b->dir, name);
+    unlink(ours); /* asked for twice in one run */
+    unlink(theirs);
     fill_url(url, sizeof url, ours);
     if (kith_key_generate(&p->key, &err) != 0 ||
         kith_store_open(&p->store, url, &err) != 0 ||

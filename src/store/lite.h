@@ -185,8 +185,9 @@ typedef struct lite {
     uint64_t last_arrival;
     int64_t swept; /* sources looked at by prune */
     int log_frames, log_frames_tried;
-    int64_t room_left; /* bytes, by a cautious guess; < 0: measure */
-    bool must_reopen;  /* a failed write or sync: this handle is finished */
+    int64_t checkpointed_us; /* when last, by the poster's clock */
+    int64_t room_left;       /* bytes, by a cautious guess; < 0: measure */
+    bool must_reopen;        /* a failed write or sync: this handle is finished */
 
     /* Guards own and pending. Short; may be taken by the leader. */
     pthread_mutex_t own_lock;
