@@ -91,6 +91,7 @@ typedef struct kith_link_status {
     kith_level level;
     kith_counters counters;
     uint64_t accepted, duplicates;
+    uint64_t backfilled;   /* came because a peer's list named them, by sync frames */
     uint64_t waiting;      /* arrivals not yet looked at, handed over and settled */
     uint64_t sent_through; /* arrival settled */
 } kith_link_status;

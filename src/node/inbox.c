@@ -65,6 +65,7 @@ static void take_packet(
     uint8_t id[KITH_ID_SIZE];
     int r = judge(n, item, &content, id, now.wall_us);
     if (l->sync != NULL) {
+        l->backfilled += r == 0 && ki_sync_lacked(l->sync, id);
         ki_sync_seen(l->sync, id);
     }
     if (r < 0) {

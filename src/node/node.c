@@ -220,6 +220,7 @@ int kith_node_link_status(kith_node *n, size_t index, kith_link_status *ret) {
     *ret = (kith_link_status){ .up = l->up,
         .accepted = l->accepted,
         .duplicates = l->duplicates,
+        .backfilled = l->backfilled,
         .sent_through = l->settled };
     memcpy(ret->url, l->url, sizeof ret->url);
     memcpy(ret->why, l->why, sizeof ret->why);

@@ -29,7 +29,7 @@ typedef struct ki_node_link {
     uint64_t sent;        /* arrivals handed over */
     uint64_t last_ticket; /* the highest of them that a post carried */
     uint64_t settled;     /* arrivals safe at the link's level */
-    uint64_t accepted, duplicates;
+    uint64_t accepted, duplicates, backfilled;
     bool cursor_dirty;
     ki_sync *sync; /* NULL: the link keeps history, or carries no frames */
     ki_sync_wish wishes[4];

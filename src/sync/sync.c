@@ -104,6 +104,19 @@ static uint64_t missing(const ki_sync *s, const ki_sync_peer *p) {
     return bits;
 }
 
+bool ki_sync_lacked(const ki_sync *s, const uint8_t id[KITH_ID_SIZE]) {
+    uint64_t tag = ki_sync_tag(id);
+    for (uint32_t i = 0; i < s->peer_count && !was_seen(s, tag); i++) {
+        const ki_sync_peer *p = &s->peers[i];
+        for (uint32_t k = 0; k < p->listed; k++) {
+            if (p->list[k] == tag) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static ki_sync_peer *find(ki_sync *s, uint64_t tag) {
     for (uint32_t i = 0; i < s->peer_count; i++) {
         if (s->peers[i].tag == tag) {

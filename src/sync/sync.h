@@ -79,6 +79,9 @@ void ki_sync_init(ki_sync *s, uint64_t me, uint64_t seed, const ki_sync_memory *
 /* This packet came, whatever became of it. */
 void ki_sync_seen(ki_sync *s, const uint8_t id[KITH_ID_SIZE]);
 
+/* Did a peer's list name this packet while we lacked it? Ask before _seen. */
+bool ki_sync_lacked(const ki_sync *s, const uint8_t id[KITH_ID_SIZE]);
+
 /* A frame came. 0: done. KITH_STOP: answer *ret_wish. E_FORMAT: no such frame. */
 KITH_MUST_USE int ki_sync_take(ki_sync *s, const uint8_t *bytes, size_t length,
     uint64_t now_ns, ki_sync_wish *ret_wish);
