@@ -161,7 +161,7 @@ static bool descend(walk *w, watches *on, int kind, const char *name) {
     size_t at = strlen(w->subject), n = strlen(name) - 1;
     bool token = kind == DIR_TOKEN;
     if (w->shard || (!token && at == 0) || w->depth == WALK_DEPTH ||
-        (token && (w->depth > KITH_TOKENS_MAX || at + 1 + n > KITH_SUBJECT_MAX))) {
+        (token && (w->depth > KITH_TOKENS_MAX || at + (at > 0) + n > KITH_SUBJECT_MAX))) {
         return false;
     }
     if (enter(w, openat(dirfd(w->folders[w->depth - 1]), name, FOLDER)) < 0) {
