@@ -15,6 +15,7 @@ static const char start[] = "Start", loop[] = "The loop", carriers[] = "Carriers
 
 const command command_table[] = {
     { .name = "demo",
+        .run = verb_demo,
         .group = start,
         .klass = CLASS_RO,
         ARGS("", 0, 0),
@@ -175,6 +176,7 @@ const command command_table[] = {
         .detail = "Prints TAP: one line a check, native or done by the node.",
         FLAGS(conform_rows, conform_flags),
         .bare = true,
+        .run = verb_conform,
         .exits = "0 1 64 69 70 74" },
     { .name = "store",
         .noun = "stat",

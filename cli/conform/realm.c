@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fresh place on the carrier for each check, and its removal. mem:// gets a new
+ * bus name, a path gets a new folder beside it. For any other carrier the user
+ * writes {n} where a fresh name may stand: nats://127.0.0.1?stream=K{n}. */
+#include "cli/conform/tree.h"
+#include "cli/conform/world.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct parts {
+    char wrappers[100]; /* "fault+" */
+    char scheme[32];
+    char place[PATH_SIZE];
+    char query[300]; /* "?drop=10" */
+} parts;
+
+static void cut_out(char *ret, size_t size, const char *from, size_t length) {
+    snprintf(ret, size, "%.*s", (int) length, from);
+}
+
+/* false: no URL, or too long for us. */
+static bool take_apart(const char *url, parts *ret) {
+    const char *colon = strstr(url, "://");
+    if (colon == NULL || strlen(url) > PATH_SIZE - 100) {
+        return false;
+    }
+    const char *scheme = colon;
+    while (scheme > url && scheme[-1] != '+') {
+        scheme--;
+    }
+    const char *place = colon + 3, *query = strchr(place, '?');
+    size_t place_length = query != NULL ? (size_t) (query - place) : strlen(place);
+    cut_out(ret->wrappers, sizeof ret->wrappers, url, (size_t) (scheme - url));
+    cut_out(ret->scheme, sizeof ret->scheme, scheme, (size_t) (colon - scheme));
+    cut_out(ret->place, sizeof ret->place, place, place_length);
+    snprintf(ret->query, sizeof ret->query, "%s", query != NULL ? query : "");
+    return true;
+}
+
+static unsigned fresh_number(void) {
+    static unsigned number;
+    return ++number;
+}
+
+/* Copies `url` with {n} replaced. false: there is none. */
+static bool fill_in(const char *url, char ret[KITH_URL_MAX + 1]) {
+    const char *hole = strstr(url, "{n}");
+    if (hole == NULL) {
+        return false;
+    }
+    snprintf(ret, KITH_URL_MAX + 1, "%.*s%ld-%u%s", (int) (hole - url), url,
+        (long) getpid(), fresh_number(), hole + 3);
+    return true;
+}
+
+static bool make_folder(world *w, const char *beside) {
+    size_t length = strlen(beside);
+    while (length > 1 && beside[length - 1] == '/') {
+        length--;
+    }
+    snprintf(w->folder, sizeof w->folder, "%.*s.conform-%ld-%u", (int) length, beside,
+        (long) getpid(), fresh_number());
+    if (mkdir(w->folder, 0700) < 0) {
+        world_fail(w, "mkdir %s: %s", w->folder, strerror(errno));
+        w->folder[0] = '\0';
+        return false;
+    }
+    return true;
+}
+
+static bool make_realm(world *w, const parts *p) {
+    if (strcmp(p->scheme, "mem") == 0) {
+        snprintf(w->place, sizeof w->place, "%.200s-%ld-%u", p->place, (long) getpid(),
+            fresh_number());
+    } else if (strcmp(p->scheme, "dir") == 0 || strcmp(p->scheme, "sqlite") == 0) {
+        if (!make_folder(w, p->place)) {
+            return false;
+        }
+        snprintf(w->place, sizeof w->place, "%.550s%s", w->folder,
+            strcmp(p->scheme, "sqlite") == 0 ? "/shared.db" : "");
+    } else {
+        world_fail(w, "%s: put {n} into the URL where a fresh name may stand", p->scheme);
+        return false;
+    }
+    snprintf(
+        w->url, sizeof w->url, "%s%s://%s%s", p->wrappers, p->scheme, w->place, p->query);
+    snprintf(w->plain, sizeof w->plain, "%s://%s%s", p->scheme, w->place,
+        p->wrappers[0] != '\0' ? "" : p->query);
+    return true;
+}
+
+/* What the carrier says of itself, asked of a link that is closed again. */
+static bool look(world *w) {
+    kith_link *link = NULL;
+    kith_error err = { 0 };
+    if (kith_link_open(&link, w->url, NULL, &err) < 0) {
+        world_fail(w, "%.230s", err.text);
+        return false;
+    }
+    w->can = kith_link_can(link);
+    w->level = kith_link_level(link);
+    snprintf(w->scheme, sizeof w->scheme, "%s", kith_link_scheme(link));
+    kith_link_close(&link);
+    return true;
+}
+
+bool world_begin(world *w) {
+    parts p;
+    w->now = (kith_time){ .mono_ns = UINT64_C(1000000000000), .wall_us = START_US };
+    if (!take_apart(w->base_url, &p)) {
+        world_fail(w, "not a URL: %.200s", w->base_url);
+        return false;
+    }
+    if (fill_in(w->base_url, w->url)) {
+        snprintf(w->plain, sizeof w->plain, "%s", w->url + strlen(p.wrappers));
+        return look(w);
+    }
+    return make_realm(w, &p) && look(w);
+}
+
+void world_end(world *w) {
+    for (size_t i = 0; i < w->site_count; i++) {
+        kith_node_close(&w->sites[i].node);
+        kith_store_close(&w->sites[i].store);
+        kith_key_free(&w->sites[i].key);
+    }
+    if (w->folder[0] != '\0') {
+        world_heal(w);
+        tree_remove(w->folder);
+    }
+}
+
+void world_bus(const world *w, char ret_url[KITH_URL_MAX + 1]) {
+    (void) w;
+    snprintf(ret_url, KITH_URL_MAX + 1, "mem://conform-bus-%ld-%u", (long) getpid(),
+        fresh_number());
+}
+
+/* Pulled out like a stick: the folder is renamed, so that open descriptors stay
+ * but every path is gone. */
+bool world_cut(world *w) {
+    char away[PATH_SIZE + 8];
+    snprintf(away, sizeof away, "%s.away", w->folder);
+    return w->folder[0] != '\0' && rename(w->folder, away) == 0;
+}
+
+bool world_heal(world *w) {
+    char away[PATH_SIZE + 8];
+    snprintf(away, sizeof away, "%s.away", w->folder);
+    if (w->folder[0] == '\0' || access(away, F_OK) < 0) {
+        return false;
+    }
+    tree_remove(w->folder); /* what somebody may have made there meanwhile */
+    return rename(away, w->folder) == 0;
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A short demo, as a program sees it: its last line, its exit code, its traces."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+kith = sys.argv[1]
+count = 0
+bad = False
+
+
+def check(name, good, why=""):
+    global count, bad
+    count += 1
+    bad = bad or not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}")
+    if not good:
+        print(f"# {why}")
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    env = dict(os.environ, TMPDIR=tmp)
+    run = subprocess.run([kith, "demo", "--for", "12s", "--json"], env=env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=100)
+    lines = [json.loads(x) for x in run.stdout.decode().splitlines()]
+    left = os.listdir(tmp)
+    end = lines[-1]
+    ticks = [x for x in lines if x["kind"] == "demo"]
+    check("the_demo_ends_with_0", run.returncode == 0, (run.returncode, run.stderr, end))
+    check("there_is_a_line_each_second", 10 <= len(ticks) <= 14, len(ticks))
+    early = [x for x in ticks if x["seconds"] < 10 and
+             any(n["with_pool"] is not None for n in x["nodes"])]
+    check("numbers_are_seen_within_ten_seconds", bool(early))
+    check("the_truth_is_covered_and_no_node_is_told_it",
+          end["covers"] is True and all("truth" not in x for x in ticks))
+    check("nothing_is_lost_and_nothing_counts_twice",
+          (end["lost"], end["doubled"]) == ("0", "0"), end)
+    check("all_nodes_and_carriers_have_one_digest", end["equal"] is True and
+          end["digest_dir"] == end["digest_sqlite"] and len(end["digest_dir"]) == 64, end)
+    check("the_liar_is_left_out", end["liar_left_out"] is True, end)
+    check("most_nodes_cover_their_own_truth", end["nodes_covered"] >= 9, end)
+    check("the_interval_is_narrower_than_alone_but_not_than_the_ideal",
+          1 < end["narrower"] <= end["ideal"] * 1.2, end)
+    check("more_stays_at_home_than_is_sent",
+          int(end["raw_bytes_kept"]) > 10 * int(end["bytes_sent"]), end)
+    said = " ".join(x["event"] or "" for x in ticks)
+    check("a_liar_a_kill_and_a_pulled_carrier_were_played",
+          all(w in said for w in ["joins", "killed", "back", "pulled", "put back"]), said)
+    check("nothing_is_left_on_the_disk", left == [], left)
+
+    stop = subprocess.Popen([kith, "demo", "--for", "30s", "--json"], env=env,
+                            stdout=subprocess.PIPE)
+    stop.stdout.readline()
+    stop.stdout.readline()
+    stop.terminate()
+    stop.communicate(timeout=60)
+    check("a_demo_that_is_ended_early_leaves_nothing",
+          stop.returncode == 143 and os.listdir(tmp) == [], (stop.returncode, os.listdir(tmp)))
+print(f"1..{count}")
+sys.exit(bad)
