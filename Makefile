@@ -47,6 +47,7 @@ fmt: ## let clang-format have its way
 docs: build ## make the generated pages again
 	@tools/faults.py page > docs/faults.md
 	@$(B)/cli/kith help --markdown > docs/cli.md
+	@cli/conform/tests/carriers.py $(B)/cli/kith > $(B)/carriers.md && mv $(B)/carriers.md docs/carriers.md
 install: ## into PREFIX, below DESTDIR
 	@tools/setup.sh build && { test -f $(B)-install/build.ninja || \
 		meson setup $(HARD) --prefix=$(PREFIX) $(B)-install >/dev/null; } && \

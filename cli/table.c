@@ -172,7 +172,7 @@ const command command_table[] = {
         .group = carriers,
         .klass = CLASS_RW,
         ARGS("URL", 1, 1),
-        .summary = "prove that a carrier means what all mean; the state digest last",
+        .summary = "prove that a carrier means what all mean; the digest last",
         .detail = "Prints TAP: one line a check, native or done by the node.",
         FLAGS(conform_rows, conform_flags),
         .bare = true,
