@@ -228,26 +228,6 @@ static void carrier_flaps(world *w) {
     world_by(w, false);
 }
 
-/* The wire breaks in the middle of a post, over and over: what was under way goes
- * out again, and counts once. */
-static void cut_mid_post(world *w) {
-    site *a = site_new(w), *b = site_new(w);
-    char url[KITH_URL_MAX + 1];
-    snprintf(url, sizeof url, "fault+%.900s%ccut=%d&cut_for=30&seed=%u", w->plain,
-        strchr(w->plain, '?') == NULL ? '?' : '&', 8, (unsigned) w->seed % 1000);
-    site_link(a, url);
-    GOOD(w, site_up(a) && site_up(b));
-    for (int i = 0; i < 30; i++) {
-        GOOD(w, post_many(a, "cut.post", 4));
-        WANT(w, world_turn(w) >= 0);
-    }
-    GOOD(w, until_holds(b, ">", 120) && world_rest(w));
-    WANT_INT(w, b->accepted, 120);
-    WANT(w, a->downs > 0);
-    WANT(w, digests_equal(a, b));
-    world_by(w, false);
-}
-
 /* Both halves post while they cannot see each other, then they can. */
 static void partition(world *w) {
     site *a = site_new(w), *b = site_new(w), *c = site_new(w);
@@ -279,7 +259,6 @@ const check late_checks[] = {
     { "both_sides_come_and_go_and_nothing_is_lost", both_come_and_go, 0 },
     { "carrier_cut_for_a_while_loses_nothing", carrier_cut, 0 },
     { "carrier_that_flaps_loses_nothing", carrier_flaps, 0 },
-    { "a_wire_that_breaks_in_a_post_loses_nothing", cut_mid_post, 0 },
     { "two_halves_that_met_again_agree", partition, 0 },
     { NULL, NULL, 0 },
 };
