@@ -33,7 +33,8 @@ soak: ## the long versions
 	@tools/setup.sh test && KITH_SOAK=1 tests/run.py
 bench: ## side by side with others, in one run
 	@tools/setup.sh bench && $(call setup,$(B)-release,$(HARD) -Dbench=true) && \
-		ninja -C $(B)-release --quiet && $(B)-release/bench/kith-bench --kith $(B)-release/cli/kith $(BENCH) && \
+		ninja -C $(B)-release --quiet cli/kith bench/kith-bench && \
+		$(B)-release/bench/kith-bench --kith $(B)-release/cli/kith $(BENCH) && \
 		bench/report.py
 mutants: ## do the tests notice planted mistakes?
 	@tools/setup.sh test && tools/mutants.py

@@ -83,8 +83,8 @@ def page(results):
 
 def main():
     if not RESULTS.exists():
-        print("no bench/results.json: run `make bench`", file=sys.stderr)
-        return 0 if "--check" in sys.argv and not PAGE.exists() else 1
+        print("no bench/results.json: `make bench` writes it", file=sys.stderr)
+        return 1 if "--check" in sys.argv and PAGE.exists() else 0
     text = page(json.loads(RESULTS.read_text()))
     if "--check" not in sys.argv:
         PAGE.write_text(text)

@@ -118,7 +118,7 @@ static void shim_cut(void) {
             (void) syscall(SYS_rename, u->to, u->path);
             (void) snprintf(link, sizeof link, "/proc/self/fd/%d", u->fd);
             if (u->fd >= 0) {
-                (void) linkat(AT_FDCWD, link, AT_FDCWD, u->to, AT_SYMLINK_FOLLOW);
+                (void) !linkat(AT_FDCWD, link, AT_FDCWD, u->to, AT_SYMLINK_FOLLOW);
             }
         }
     }
