@@ -13,7 +13,7 @@
 #define IDLE_STEP_NS UINT64_C(100000000) /* scripted time of a turn without work */
 #define BUSY_STEP_NS UINT64_C(1000000)
 #define STUCK_NS     UINT64_C(8000000000)  /* real: nothing moved for so long */
-#define GIVE_UP_NS   UINT64_C(40000000000) /* real: for one wait */
+#define GIVE_UP_NS   UINT64_C(40000000000) /* real: for one wait; --long: twenty times */
 #define SAY_AGAIN    40
 #define REST_TURNS   25
 #define PATIENCE     300
@@ -48,6 +48,10 @@ void world_by(world *w, bool carrier) {
 
 static uint64_t real_ns(void) {
     return kith_time_now().mono_ns;
+}
+
+static uint64_t patience(const world *w) {
+    return w->slow ? 20 * GIVE_UP_NS : GIVE_UP_NS;
 }
 
 /* ---- sites ---- */
@@ -316,7 +320,7 @@ bool world_until(world *w, bool (*done)(world *w, const void *arg), const void *
             heard = now_heard;
             moved = now;
         }
-        if (n < 0 || now - moved > STUCK_NS || now - begun > GIVE_UP_NS) {
+        if (n < 0 || now - moved > STUCK_NS || now - begun > patience(w)) {
             return false;
         }
     }
@@ -352,7 +356,7 @@ bool world_rest(world *w) {
     uint64_t begun = real_ns(), since = begun, heard = all_heard(w);
     for (int calm = 0, turns = 0; calm < REST_TURNS || real_ns() - since < REST_MIN_NS;
          turns++) {
-        if (world_turn(w) < 0 || real_ns() - begun > GIVE_UP_NS) {
+        if (world_turn(w) < 0 || real_ns() - begun > patience(w)) {
             return false;
         }
         uint64_t now_heard = all_heard(w);

@@ -211,8 +211,7 @@ static void end_words(demo *d, const verdict *v) {
         v->narrower, (unsigned) lround(v->ideal * v->ideal), v->ideal);
     line(d, "the liar was %s; it moved the pool by %.4f",
         v->liar_named ? "left out" : "not left out", v->liar_moved);
-    line(d,
-        "kept at home %llu bytes of readings, sent %llu in %llu packets, largest %llu/512",
+    line(d, "kept at home %llu bytes, sent %llu in %llu packets, largest %llu/512 B",
         (unsigned long long) (v->readings * sizeof(double)), (unsigned long long) v->bytes,
         (unsigned long long) v->packets, (unsigned long long) v->largest);
     line(d, "lost %llu, counted twice %llu", (unsigned long long) v->lost,
