@@ -37,6 +37,7 @@ enum {
 
 static void name_beside(
     const char *path, const char *what, int n, const char *tail, char ret[SALVAGE_ROOM]) {
+    CHECK(ret != NULL); /* gcc under UBSan wants to hear it */
     (void) snprintf(ret, SALVAGE_ROOM, "%s.%s-%d%s", path, what, n, tail);
 }
 
