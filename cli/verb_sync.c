@@ -12,6 +12,8 @@
 /* Quiet is: nothing to do for so long. A carrier with a service thread needs a
  * moment to find what is there. */
 #define QUIET_NS UINT64_C(400000000)
+/* Down for so long is not there, whatever is left of -W. */
+#define DOWN_NS  UINT64_C(5000000000)
 #define SEEN_MAX (1u << 20) /* accepted ids that are compared */
 
 typedef struct syncing {
@@ -19,9 +21,9 @@ typedef struct syncing {
     uint8_t (*seen)[16];
     size_t seen_count, seen_room;
     uint64_t accepted, refused, lost;
-    uint64_t quiet_since, last_work;
+    uint64_t quiet_since, last_work, down_since;
     char why[248];
-    bool was_up;
+    bool was_up, gone;
 } syncing;
 
 static void keep(syncing *s, const uint8_t *id) {
@@ -64,8 +66,11 @@ static bool is_quiet(void *ctx) {
     uint64_t now = kith_time_now().mono_ns;
     if (kith_node_link_status(s->node, 0, &status) < 0 || !status.up) {
         s->quiet_since = now;
-        return false;
+        s->down_since = s->down_since == 0 ? now : s->down_since;
+        s->gone = now - s->down_since >= DOWN_NS;
+        return s->gone;
     }
+    s->down_since = 0;
     s->was_up = true;
     uint64_t work = work_of(&status);
     if (work != s->last_work || !kith_node_idle(s->node) || s->quiet_since == 0) {
@@ -123,9 +128,9 @@ static int exchange(const call *c, syncing *s, const kith_time start) {
     int r =
         drive(s->node, signals, start.mono_ns + (uint64_t) f->wait_ns, is_quiet, s, &err);
     if (signals >= 0) close(signals);
-    if (r == 0) return sum_up(c, s, kith_time_now().mono_ns - start.mono_ns);
+    if (r == 0 && !s->gone) return sum_up(c, s, kith_time_now().mono_ns - start.mono_ns);
     if (r == KITH_STOP) return EXIT_INTERRUPTED;
-    if (r == KITH_E_TIMEOUT && !s->was_up) {
+    if (s->gone || (r == KITH_E_TIMEOUT && !s->was_up)) {
         return fault(c->out, E_UNREACHED, c->args[0], "%s",
             s->why[0] == '\0' ? "no answer" : s->why);
     }
