@@ -12,6 +12,8 @@
 
 /* Frames sent in one turn. */
 #define GIVES_MAX 16
+/* Packets looked at for one list: bounds a turn when few of them are wanted. */
+#define SCAN_MAX 1024
 
 static void cursor_name(char name[32], uint64_t tag) {
     uint8_t bytes[8];
@@ -53,7 +55,18 @@ int ki_exchange_open(kith_node *n, ki_node_link *l) {
     }
     ki_sync_memory memory = { n, cursor_load, cursor_save };
     ki_sync_init(l->sync, n->tag, dice_roll(&n->dice), &memory);
-    return 0;
+    return ki_exchange_follow(n, l, 0);
+}
+
+/* What a peer lists must be what our link lets through, or it would be asked for
+ * again and again. */
+int ki_exchange_follow(kith_node *n, ki_node_link *l, uint64_t now_ns) {
+    if (l->sync == NULL || ki_sync_narrow(l->sync, (const ki_sync_pattern *) n->follows,
+                               n->follow_count, now_ns)) {
+        return 0;
+    }
+    int r = kith_link_follow(l->link, ">");
+    return r < 0 ? r : 0;
 }
 
 void ki_exchange_take(
@@ -72,19 +85,24 @@ void ki_exchange_take(
 
 typedef struct list {
     ki_node_link *link;
-    uint64_t need, last;
-    size_t count;
+    const ki_sync_wish *wish;
+    uint64_t last;
+    size_t seen, count;
     uint64_t tags[SYNC_LIST_MAX];
     bool full; /* the link took no more */
 } list;
 
 static int add(void *ctx, const kith_record *record) {
     list *w = ctx;
-    w->tags[w->count] = ki_sync_tag(record->id);
-    w->last = record->arrival;
     kith_content content;
-    if ((w->need >> w->count & 1) != 0 &&
-        kith_packet_decode(record->packet.bytes, record->packet.length, &content) == 0) {
+    w->last = record->arrival;
+    w->seen++;
+    if (kith_packet_decode(record->packet.bytes, record->packet.length, &content) < 0 ||
+        !ki_sync_wants(w->wish, content.address.subject)) {
+        return 0;
+    }
+    w->tags[w->count] = ki_sync_tag(record->id);
+    if ((w->wish->need >> w->count & 1) != 0) {
         kith_posting what = { .kind = KITH_ITEM_PACKET,
             .length = record->packet.length,
             .bytes = record->packet.bytes,
@@ -93,7 +111,7 @@ static int add(void *ctx, const kith_record *record) {
         w->full = kith_link_post(w->link->link, &what) != 0;
     }
     w->count++;
-    return w->full ? KITH_STOP : 0;
+    return w->full || w->count == SYNC_LIST_MAX ? KITH_STOP : 0;
 }
 
 static int send_frame(ki_node_link *l, const uint8_t *bytes, size_t length) {
@@ -105,8 +123,8 @@ static int send_frame(ki_node_link *l, const uint8_t *bytes, size_t length) {
 }
 
 static int serve(kith_node *n, ki_node_link *l, const ki_sync_wish *wish, kith_time now) {
-    list w = { .link = l, .need = wish->need, .last = wish->after };
-    kith_query q = { .after = wish->after, .limit = SYNC_LIST_MAX, .now_us = now.wall_us };
+    list w = { .link = l, .wish = wish, .last = wish->after };
+    kith_query q = { .after = wish->after, .limit = SCAN_MAX, .now_us = now.wall_us };
     uint64_t end = n->last_arrival;
     int r = kith_store_find(n->store, &q, add, &w, NULL);
     if (r < 0) {
@@ -115,7 +133,8 @@ static int serve(kith_node *n, ki_node_link *l, const ki_sync_wish *wish, kith_t
     if (w.full) {
         return 1; /* no END: the other will ask again */
     }
-    uint64_t through = w.count == SYNC_LIST_MAX || w.last > end ? w.last : end;
+    bool more = w.count == SYNC_LIST_MAX || w.seen == SCAN_MAX;
+    uint64_t through = more || w.last > end ? w.last : end;
     if (through < wish->after) {
         return 1; /* asks beyond our end */
     }

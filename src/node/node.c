@@ -117,6 +117,7 @@ int kith_node_open(
     n->event = c->event;
     n->ctx = c->ctx;
     n->due_ns = now.mono_ns;
+    n->clocks_us = now.wall_us - (int64_t) (now.mono_ns / 1000);
     int r = store_tag(n, err);
     if (r == 0) {
         r = set_up(n, c, err);
@@ -158,6 +159,10 @@ static int follow_links(kith_node *n, const char *pattern) {
         if (r != 0) {
             return r < 0 ? r : KITH_E_SPACE;
         }
+        int told = ki_exchange_follow(n, &n->links[i], n->due_ns);
+        if (told < 0) {
+            return told;
+        }
         if ((kith_link_can(link) & KITH_CAN_REPLAY) != 0) {
             kith_position start = { .kind = KITH_FROM_START };
             (void) !kith_link_rewind(link, &start);
@@ -186,6 +191,7 @@ int kith_node_unfollow(kith_node *n, const char *pattern, kith_error *err) {
         for (size_t j = 0; j < n->link_count; j++) {
             if (n->links[j].link != NULL) {
                 (void) !kith_link_unfollow(n->links[j].link, pattern);
+                (void) !ki_exchange_follow(n, &n->links[j], n->due_ns);
             }
         }
         return 0;

@@ -21,6 +21,7 @@ typedef struct ki_node_link {
     kith_link *link;            /* NULL: not open */
     bool up;
     char why[248];
+    int down_code;        /* of health, at the last look */
     uint32_t failures;    /* to open, in a row */
     uint64_t retry_ns;    /* open again then */
     uint64_t up_ns;       /* since when it is open */
@@ -55,6 +56,7 @@ struct kith_node {
     uint64_t refused[1 + KITH_E_REFUSED - KITH_R_LAST];
     uint64_t due_ns;   /* of the next turn, if nothing wakes us */
     uint64_t prune_ns; /* next time old packets are removed */
+    int64_t clocks_us; /* wall less monotonic: changes when the wall clock is set */
     uint64_t version;  /* of the store when it was last looked at */
     uint64_t last_arrival;
     bool store_failed; /* told, and not yet healed */
@@ -64,6 +66,7 @@ struct kith_node {
 
 /* links.c */
 void ki_links_watch(kith_node *n, kith_time now);
+void ki_links_reread(kith_node *n, kith_time now);
 int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err);
 void ki_link_down(kith_node *n, ki_node_link *l, const char *why, kith_time now);
 /* Name of the reading cursor in the store; room for KITH_STATE_NAME_MAX + 1. */
@@ -78,6 +81,7 @@ int ki_exchange_turn(kith_node *n, ki_node_link *l, kith_time now);
 
 /* exchange.c */
 int ki_exchange_open(kith_node *n, ki_node_link *l);
+int ki_exchange_follow(kith_node *n, ki_node_link *l, uint64_t now_ns);
 void ki_exchange_take(
     kith_node *n, ki_node_link *l, const uint8_t *bytes, size_t length, kith_time now);
 

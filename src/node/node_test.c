@@ -307,6 +307,28 @@ static void c1_a_clock_far_ahead_is_refused_and_a_past_one_judged_by_its_ttl(voi
     leave_all();
 }
 
+static void c1_what_a_wrong_clock_refused_comes_when_it_is_right(void) {
+    join("mem://reset");
+    post(&m[0], "a.b", 1);
+    run(100);
+    int64_t right = now.wall_us;
+    now.wall_us -= INT64_C(86400000000); /* the joiner wakes up yesterday */
+    member *late = join("mem://reset");
+    for (int i = 0; i < 300; i++) {
+        kith_time theirs = { now.mono_ns, right + i * 10000 };
+        if (kith_node_step(m[0].node, theirs) < 0) abort();
+        if (kith_node_step(late->node, now) < 0) abort();
+        now.mono_ns += 10 * MS;
+        now.wall_us += 10000;
+    }
+    EXPECT_INT(late->last_refusal, KITH_R_FUTURE);
+    EXPECT_INT(late->accepted, 0);
+    now.wall_us += INT64_C(86400000000);
+    run(3000);
+    EXPECT_INT(late->accepted, 1);
+    leave_all();
+}
+
 static void two_packets_under_one_number_are_a_proof(void) {
     member *me = join("mem://twice");
     kith_key *liar = NULL;
@@ -588,6 +610,8 @@ static const test_case cases[] = {
     { "refuses_aloud_and_goes_on", refuses_aloud_and_goes_on },
     { "c1_a_clock_far_ahead_is_refused_and_a_past_one_judged_by_its_ttl",
         c1_a_clock_far_ahead_is_refused_and_a_past_one_judged_by_its_ttl },
+    { "c1_what_a_wrong_clock_refused_comes_when_it_is_right",
+        c1_what_a_wrong_clock_refused_comes_when_it_is_right },
     { "two_packets_under_one_number_are_a_proof",
         two_packets_under_one_number_are_a_proof },
     { "follows_only_what_it_was_told", follows_only_what_it_was_told },

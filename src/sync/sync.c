@@ -3,8 +3,11 @@
  * take_end, FETCHING->LISTING and ->IDLE advance, any->IDLE give_up. */
 #include "sync/sync.h"
 
+#include <kith/address.h>
+
 #include "base/check.h"
 #include "base/dice.h"
+#include "base/hash.h"
 #include "base/wire.h"
 
 #include <string.h>
@@ -15,8 +18,9 @@
  *      3    1 type
  *      4    8 tag of the store that is spoken of
  * HELLO:   12 8 highest arrival
- * WANT:    12 8 after    20 8 bits needed
- * END:     12 8 after    20 8 through   28 1 count   29 8 each */
+ * WANT:    12 8 after    20 8 bits needed   28: patterns, length 1 and text each
+ * END:     12 8 after    20 8 through       28 4 scope, CRC-32C of those patterns
+ *          32 1 count    33 8 each */
 enum {
     FRAME_HELLO = 1,
     FRAME_WANT = 2,
@@ -24,7 +28,7 @@ enum {
 
     HELLO_SIZE = 20,
     WANT_SIZE = 28,
-    END_SIZE = 29, /* and the tags */
+    END_SIZE = 33, /* and the tags */
 };
 
 /* A HELLO at once when we have news, but not more often than this; and one now
@@ -51,6 +55,10 @@ static void check(const ki_sync *s) {
         CHECK(p->state != SYNC_FETCHING || p->through > p->cursor);
         CHECK(p->tries <= SYNC_TRIES_MAX);
     }
+}
+
+static uint32_t scope_hash(const uint8_t *scope, size_t length) {
+    return length == 0 ? 0 : ki_crc32c(0, scope, length);
 }
 
 void ki_sync_init(ki_sync *s, uint64_t me, uint64_t seed, const ki_sync_memory *memory) {
@@ -126,6 +134,15 @@ static ki_sync_peer *find(ki_sync *s, uint64_t tag) {
     return NULL;
 }
 
+/* A cursor holds for a store and for what was asked of it. */
+static uint64_t cursor_key(const ki_sync *s, uint64_t tag) {
+    return tag ^ s->scope_hash * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static uint64_t remembered(const ki_sync *s, uint64_t tag) {
+    return s->memory.load == NULL ? 0 : s->memory.load(s->memory.ctx, cursor_key(s, tag));
+}
+
 static ki_sync_peer *meet(ki_sync *s, uint64_t tag) {
     ki_sync_peer *p = &s->peers[0];
     if (s->peer_count < SYNC_PEERS_MAX) {
@@ -137,7 +154,7 @@ static ki_sync_peer *meet(ki_sync *s, uint64_t tag) {
     }
     memset(p, 0, sizeof *p);
     p->tag = tag;
-    p->cursor = s->memory.load == NULL ? 0 : s->memory.load(s->memory.ctx, tag);
+    p->cursor = remembered(s, tag);
     return p;
 }
 
@@ -167,21 +184,22 @@ static void advance(ki_sync *s, ki_sync_peer *p, uint64_t now_ns) {
     p->cursor = p->through;
     p->listed = 0;
     if (s->memory.save != NULL) {
-        s->memory.save(s->memory.ctx, p->tag, p->cursor);
+        s->memory.save(s->memory.ctx, cursor_key(s, p->tag), p->cursor);
     }
     ask(p, p->cursor < p->last ? SYNC_LISTING : SYNC_IDLE, now_ns);
 }
 
 static int take_end(ki_sync *s, const uint8_t *b, size_t length, uint64_t now_ns) {
     uint64_t after = wire_get64(b + 12), through = wire_get64(b + 20);
-    uint32_t count = b[28];
+    uint32_t scope = wire_get32(b + 28), count = b[32];
     if (length != END_SIZE + 8 * (size_t) count || count > SYNC_LIST_MAX ||
         through < after) {
         return KITH_E_FORMAT;
     }
     ki_sync_peer *p = find(s, wire_get64(b + 4));
-    if (p == NULL || p->state == SYNC_IDLE || after != p->cursor || through == after) {
-        return 0; /* not ours, late, or no step forward */
+    if (p == NULL || p->state == SYNC_IDLE || after != p->cursor || through == after ||
+        scope != s->scope_hash) {
+        return 0; /* another's, late, or no step forward */
     }
     bool again = p->state == SYNC_FETCHING;
     p->heard_ns = now_ns;
@@ -199,6 +217,50 @@ static int take_end(ki_sync *s, const uint8_t *b, size_t length, uint64_t now_ns
     return 0;
 }
 
+/* Lengths and patterns up to the end, each of them valid. */
+static bool scope_ok(const uint8_t *scope, size_t length) {
+    for (size_t at = 0; at < length;) {
+        size_t n = scope[at++];
+        char text[KITH_SUBJECT_MAX + 1] = "";
+        if (n < 1 || n > KITH_SUBJECT_MAX || n > length - at) {
+            return false;
+        }
+        memcpy(text, scope + at, n);
+        if (!kith_pattern_valid(text)) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
+bool ki_sync_wants(const ki_sync_wish *wish, const char *subject) {
+    for (size_t at = 0; at < wish->scope_length; at += wish->scope[at] + 1u) {
+        char text[KITH_SUBJECT_MAX + 1] = "";
+        memcpy(text, wish->scope + at + 1, wish->scope[at]);
+        if (kith_subject_matches(text, subject)) {
+            return true;
+        }
+    }
+    return wish->scope_length == 0;
+}
+
+static int take_want(
+    const ki_sync *s, const uint8_t *b, size_t length, ki_sync_wish *ret_wish) {
+    if (length < WANT_SIZE || length > SYNC_FRAME_MAX ||
+        !scope_ok(b + WANT_SIZE, length - WANT_SIZE)) {
+        return KITH_E_FORMAT;
+    }
+    if (wire_get64(b + 4) != s->me) {
+        return 0;
+    }
+    ret_wish->after = wire_get64(b + 12);
+    ret_wish->need = wire_get64(b + 20);
+    ret_wish->scope_length = length - WANT_SIZE;
+    memcpy(ret_wish->scope, b + WANT_SIZE, ret_wish->scope_length);
+    return KITH_STOP;
+}
+
 int ki_sync_take(
     ki_sync *s, const uint8_t *b, size_t length, uint64_t now_ns, ki_sync_wish *ret_wish) {
     if (length < HELLO_SIZE || b[0] != 'K' || b[1] != 'S' || b[2] != 0) {
@@ -212,12 +274,8 @@ int ki_sync_take(
         if (tag != s->me) {
             hear(s, tag, wire_get64(b + 12), now_ns);
         }
-    } else if (b[3] == FRAME_WANT && length == WANT_SIZE) {
-        r = 0;
-        if (tag == s->me) {
-            *ret_wish = (ki_sync_wish){ wire_get64(b + 12), wire_get64(b + 20) };
-            r = KITH_STOP;
-        }
+    } else if (b[3] == FRAME_WANT) {
+        r = take_want(s, b, length, ret_wish);
     } else if (b[3] == FRAME_END && length >= END_SIZE) {
         r = take_end(s, b, length, now_ns);
     }
@@ -252,7 +310,8 @@ static size_t want(ki_sync *s, ki_sync_peer *p, uint64_t now_ns, uint8_t *ret_fr
     p->tries++;
     (void) frame(ret_frame, FRAME_WANT, p->tag, p->cursor);
     wire_put64(ret_frame + 20, p->state == SYNC_FETCHING ? missing(s, p) : 0);
-    return WANT_SIZE;
+    memcpy(ret_frame + WANT_SIZE, s->scope, s->scope_length);
+    return WANT_SIZE + s->scope_length;
 }
 
 size_t ki_sync_give(
@@ -274,6 +333,44 @@ size_t ki_sync_give(
     return length;
 }
 
+/* Every peer's store is read on from where this scope was. */
+static void begin_again(ki_sync *s, bool from_zero, uint64_t now_ns) {
+    for (uint32_t i = 0; i < s->peer_count; i++) {
+        ki_sync_peer *p = &s->peers[i];
+        p->cursor = from_zero ? 0 : remembered(s, p->tag);
+        p->cursor = p->cursor < p->last ? p->cursor : p->last;
+        p->listed = 0;
+        ask(p, p->cursor < p->last ? SYNC_LISTING : SYNC_IDLE, now_ns);
+    }
+}
+
+bool ki_sync_narrow(
+    ki_sync *s, const ki_sync_pattern *patterns, size_t count, uint64_t now_ns) {
+    size_t length = 0;
+    bool fits = true;
+    for (size_t i = 0; i < count && fits; i++) {
+        size_t n = strlen(patterns[i]);
+        fits = length + n + 1 <= SYNC_SCOPE_MAX;
+        if (fits) {
+            s->scope[length] = (uint8_t) n;
+            memcpy(s->scope + length + 1, patterns[i], n);
+            length += n + 1;
+        }
+    }
+    s->scope_length = fits ? length : 0;
+    s->scope_hash = scope_hash(s->scope, s->scope_length);
+    begin_again(s, false, now_ns);
+    check(s);
+    return fits;
+}
+
+void ki_sync_afresh(ki_sync *s, uint64_t now_ns) {
+    memset(s->seen, 0, sizeof s->seen);
+    s->seen_count = 0;
+    begin_again(s, true, now_ns);
+    check(s);
+}
+
 uint64_t ki_sync_due(const ki_sync *s) {
     uint64_t due = s->hello_ns;
     for (uint32_t i = 0; i < s->peer_count; i++) {
@@ -289,7 +386,8 @@ size_t ki_sync_end(const ki_sync *s, const ki_sync_wish *wish, uint64_t through,
     CHECK(through >= wish->after);
     (void) frame(ret_frame, FRAME_END, s->me, wish->after);
     wire_put64(ret_frame + 20, through);
-    ret_frame[28] = (uint8_t) count;
+    wire_put32(ret_frame + 28, scope_hash(wish->scope, wish->scope_length));
+    ret_frame[32] = (uint8_t) count;
     for (size_t i = 0; i < count; i++) {
         wire_put64(ret_frame + END_SIZE + 8 * i, tags[i]);
     }

@@ -26,8 +26,9 @@
 #include <kith/packet.h>
 
 #define SYNC_FRAME_MAX KITH_PACKET_MAX
-#define SYNC_LIST_MAX  48 /* tags in an END: 44 + 48 * 8 bytes fit a frame */
-#define SYNC_PEERS_MAX 64 /* the one heard of longest ago makes room */
+#define SYNC_LIST_MAX  48 /* tags in an END: 33 + 48 * 8 bytes fit a frame */
+#define SYNC_SCOPE_MAX (SYNC_FRAME_MAX - 28) /* patterns in a WANT */
+#define SYNC_PEERS_MAX 64                    /* the one heard of longest ago makes room */
 #define SYNC_TRIES_MAX 8
 #define SYNC_SEEN_SIZE 8192 /* slots per generation; half of them are used */
 
@@ -65,16 +66,35 @@ typedef struct ki_sync {
     uint32_t peer_count;
     ki_sync_peer peers[SYNC_PEERS_MAX];
     ki_sync_memory memory;
+    uint32_t scope_hash;
+    size_t scope_length; /* 0: everything */
+    uint8_t scope[SYNC_SCOPE_MAX];
     uint32_t seen_now, seen_count; /* which generation, how full */
     uint64_t seen[2][SYNC_SEEN_SIZE];
 } ki_sync;
 
-/* Somebody wants what follows `after` in our store, packets of the bits in need. */
+/* Somebody wants what follows `after` in our store and matches its patterns, the
+ * packets of the bits in need. */
 typedef struct ki_sync_wish {
     uint64_t after, need;
+    size_t scope_length;
+    uint8_t scope[SYNC_SCOPE_MAX];
 } ki_sync_wish;
 
 void ki_sync_init(ki_sync *s, uint64_t me, uint64_t seed, const ki_sync_memory *memory);
+
+typedef char ki_sync_pattern[KITH_SUBJECT_MAX + 1];
+
+/* Only what matches one of these is asked for, from now on; cursors are those of
+ * this scope. More than a WANT can hold: everything is asked for, and false. */
+bool ki_sync_narrow(
+    ki_sync *s, const ki_sync_pattern *patterns, size_t count, uint64_t now_ns);
+
+/* Does the one who asks want this subject? */
+bool ki_sync_wants(const ki_sync_wish *wish, const char *subject);
+
+/* Everything is asked for once more, as if nothing had been seen. */
+void ki_sync_afresh(ki_sync *s, uint64_t now_ns);
 
 /* This packet came, whatever became of it. */
 void ki_sync_seen(ki_sync *s, const uint8_t id[KITH_ID_SIZE]);

@@ -86,6 +86,8 @@ static void serve(size_t store, const ki_sync_wish *wish) {
     put(store, frame, ki_sync_end(&w.sync[store], wish, through, tags, count, frame));
 }
 
+static void (*serving)(size_t store, const ki_sync_wish *wish) = serve;
+
 static void turn(void) {
     size_t due = w.on_wire;
     for (size_t i = 0; i < due; i++) {
@@ -95,7 +97,7 @@ static void turn(void) {
             keep(l.to, l.bytes);
         } else if (ki_sync_take(&w.sync[l.to], l.bytes, l.length, w.now_ns, &wish) ==
                    KITH_STOP) {
-            serve(l.to, &wish);
+            serving(l.to, &wish);
         }
     }
     memmove(w.wire, w.wire + due, (w.on_wire - due) * sizeof *w.wire);
@@ -234,6 +236,81 @@ static void c3_an_hour_of_suspend_makes_no_storm(void) {
     EXPECT_INT(w.wants, 0);
 }
 
+/* A world where a packet's subject follows from its id. */
+static void serve_scoped(size_t store, const ki_sync_wish *wish) {
+    uint64_t tags[SYNC_LIST_MAX], through = wish->after;
+    size_t n = 0;
+    uint8_t frame[SYNC_FRAME_MAX];
+    for (; through < w.counts[store] && n < SYNC_LIST_MAX; through++) {
+        const uint8_t *id = w.ids[store][through];
+        if (!ki_sync_wants(wish, id[0] % 2 ? "a.odd" : "a.even")) continue;
+        tags[n] = ki_sync_tag(id);
+        if ((wish->need >> n++ & 1) != 0) {
+            put(store, id, 0);
+            w.packets++;
+        }
+    }
+    put(store, frame, ki_sync_end(&w.sync[store], wish, through, tags, n, frame));
+}
+
+static void only_what_is_followed_is_asked_for_and_then_it_is_quiet(void) {
+    static const ki_sync_pattern narrow[] = { "a.odd" }, wide[] = { "b.>", "a.*" };
+    begin(11, 2);
+    for (int i = 0; i < 600; i++) post(0);
+    w.on_wire = 0; /* nobody heard them live */
+    EXPECT(ki_sync_narrow(&w.sync[1], narrow, 1, 0));
+    serving = serve_scoped;
+    for (int i = 0; i < 500; i++) turn();
+    size_t odd = 0;
+    for (size_t i = 0; i < w.counts[0]; i++) odd += w.ids[0][i][0] % 2;
+    EXPECT(odd > 200 && odd < 400);
+    EXPECT_INT(w.counts[1], odd);
+    EXPECT(ki_sync_settled(&w.sync[1]));
+    w.packets = w.wants = 0;
+    for (int i = 0; i < 3000; i++) turn();
+    EXPECT_INT(w.packets + w.wants, 0);
+    /* more is followed: what was passed over is asked for, from the start */
+    EXPECT(ki_sync_narrow(&w.sync[1], wide, 2, w.now_ns));
+    for (int i = 0; i < 500; i++) turn();
+    EXPECT_INT(w.counts[1], 600);
+    serving = serve;
+}
+
+static void a_list_for_other_patterns_is_not_taken_for_ours(void) {
+    static const ki_sync_pattern narrow[] = { "a.odd" };
+    begin(14, 3);
+    for (int i = 0; i < 300; i++) post(0);
+    w.on_wire = 0;
+    EXPECT(ki_sync_narrow(&w.sync[1], narrow, 1, 0));
+    serving = serve_scoped; /* every END is heard by both */
+    for (int i = 0; i < 800; i++) turn();
+    EXPECT_INT(w.counts[2], 300);
+    serving = serve;
+}
+
+static void a_scope_too_long_for_a_frame_is_everything(void) {
+    static ki_sync_pattern many[8];
+    const ki_sync_pattern *all = (const ki_sync_pattern *) many;
+    for (size_t i = 0; i < 8; i++) memset(many[i], 'a', KITH_SUBJECT_MAX);
+    begin(12, 1);
+    EXPECT(ki_sync_narrow(&w.sync[0], all, 3, 0));
+    EXPECT_INT(w.sync[0].scope_length, 3 * (KITH_SUBJECT_MAX + 1));
+    EXPECT(!ki_sync_narrow(&w.sync[0], all, 4, 0));
+    EXPECT_INT(w.sync[0].scope_length, 0);
+}
+
+static void afresh_asks_for_everything_once_more(void) {
+    begin(13, 2);
+    for (int i = 0; i < 100; i++) post(0);
+    EXPECT(turns_to_agree(500) < 500);
+    for (int i = 0; i < 100; i++) turn();
+    w.packets = 0;
+    ki_sync_afresh(&w.sync[1], w.now_ns);
+    for (int i = 0; i < 100; i++) turn();
+    EXPECT_INT(w.packets, 100);
+    EXPECT_INT(w.counts[1], 100);
+}
+
 static void rubbish_is_refused_and_changes_nothing(void) {
     uint64_t dice = 4;
     begin(4, 2);
@@ -268,9 +345,9 @@ static int hears(uint8_t type, uint64_t tag, uint64_t first, uint64_t second, si
     if (type == 1) return ki_sync_take(&w.sync[0], b, 20, 0, &wish);
     wire_put64(b + 20, second);
     if (type == 2) return ki_sync_take(&w.sync[0], b, 28, 0, &wish);
-    b[28] = (uint8_t) count;
-    for (size_t i = 0; i < count; i++) wire_put64(b + 29 + 8 * i, list[i]);
-    return ki_sync_take(&w.sync[0], b, 29 + 8 * count, 0, &wish);
+    b[32] = (uint8_t) count;
+    for (size_t i = 0; i < count; i++) wire_put64(b + 33 + 8 * i, list[i]);
+    return ki_sync_take(&w.sync[0], b, 33 + 8 * count, 0, &wish);
 }
 
 static void a_list_that_lies_is_refused_and_changes_nothing(void) {
@@ -331,6 +408,13 @@ static const test_case cases[] = {
         a_peer_that_promises_and_does_not_answer_is_left },
     { "a_restart_goes_on_where_it_was", a_restart_goes_on_where_it_was },
     { "c3_an_hour_of_suspend_makes_no_storm", c3_an_hour_of_suspend_makes_no_storm },
+    { "only_what_is_followed_is_asked_for_and_then_it_is_quiet",
+        only_what_is_followed_is_asked_for_and_then_it_is_quiet },
+    { "a_list_for_other_patterns_is_not_taken_for_ours",
+        a_list_for_other_patterns_is_not_taken_for_ours },
+    { "a_scope_too_long_for_a_frame_is_everything",
+        a_scope_too_long_for_a_frame_is_everything },
+    { "afresh_asks_for_everything_once_more", afresh_asks_for_everything_once_more },
     { "rubbish_is_refused_and_changes_nothing", rubbish_is_refused_and_changes_nothing },
     { "a_list_that_lies_is_refused_and_changes_nothing",
         a_list_that_lies_is_refused_and_changes_nothing },
