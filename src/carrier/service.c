@@ -46,6 +46,7 @@ struct ki_service {
     bool settled_new, failed;
     kith_error failure, sickness; /* sickness.code 0: well */
     bool asked, answered;         /* a rewind */
+    bool adopting;                /* follow waits until the thread has the patterns */
     int result;                   /* of begin or rewind */
     kith_error result_words;
     kith_position position;
@@ -325,7 +326,15 @@ void ki_service_follow(ki_service *s, const char *const *patterns, size_t count)
     for (size_t i = 0; i < count; i++) {
         memcpy(s->patterns.text[i], patterns[i], strlen(patterns[i]) + 1);
     }
+    s->adopting = true;
+    silence(s->answer);
     kick(s);
+    pthread_mutex_unlock(&s->lock);
+    /* What is posted after this returns must not be judged by the old patterns: the
+     * turn that still has them ends first. */
+    (void) hear(s, KI_SERVICE_PATIENCE_MS);
+    pthread_mutex_lock(&s->lock);
+    s->adopting = false;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -472,6 +481,10 @@ bool ki_service_patterns(ki_service *s, ki_patterns *own) {
     bool changed = own->generation != s->patterns.generation;
     if (changed) {
         *own = s->patterns;
+        if (s->adopting) {
+            s->adopting = false;
+            ring_bell(s->answer);
+        }
     }
     pthread_mutex_unlock(&s->lock);
     return changed;
