@@ -51,7 +51,7 @@ static int add_link(kith_node *n, const char *url, kith_time now, kith_error *er
             url, KITH_WAY_MAX);
     }
     ki_node_link *l = &n->links[n->link_count];
-    *l = (ki_node_link){ .node = n };
+    *l = (ki_node_link){ 0 };
     memcpy(l->url, url, length + 1);
     memcpy(l->way, url, way);
     for (size_t i = 0; i < n->link_count; i++) {
@@ -80,8 +80,9 @@ static int add_follow(kith_node *n, const char *pattern, kith_error *err) {
 
 static int set_up(kith_node *n, const kith_node_config *c, kith_error *err) {
     if (c->key != NULL) {
-        kith_key_public(c->key, n->self);
-        kith_keyid(n->self, n->host.me);
+        uint8_t self[KITH_KEY_SIZE];
+        kith_key_public(c->key, self);
+        kith_keyid(self, n->host.me);
     }
     if (c->plugin_dir != NULL) {
         size_t length = strlen(c->plugin_dir);
@@ -112,7 +113,6 @@ int kith_node_open(
         return ki_fail(err, KITH_E_MEMORY, "open a node");
     }
     n->store = c->store;
-    n->key = c->key;
     n->relay = c->relay;
     n->event = c->event;
     n->ctx = c->ctx;

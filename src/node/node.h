@@ -35,13 +35,10 @@ typedef struct ki_node_link {
     ki_sync *sync; /* NULL: the link keeps history, or carries no frames */
     ki_sync_wish wishes[4];
     uint32_t wish_count;
-    kith_node *node;
 } ki_node_link;
 
 struct kith_node {
     kith_store *store;
-    const kith_key *key;
-    uint8_t self[KITH_KEY_SIZE];
     kith_host host;
     char plugin_dir[KITH_URL_MAX + 1];
     bool relay;
