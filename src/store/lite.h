@@ -8,7 +8,8 @@
  *   lite_write.c   what a commit does: post, admit
  *   lite_source.c  sources, their sequences
  *   lite_room.c    the bound: expiry, eviction
- *   lite_find.c    questions
+ *   lite_ask.c     readers, and what all questions share
+ *   lite_find.c    questions; lite_latest.c, lite_outbox.c: those of pooling, of carriers
  *   lite_state.c   small state, stats, check, backup
  *   damage.c       the log before SQLite sees it; quarantine
  *   salvage.c      packets out of damaged files
@@ -78,6 +79,7 @@ typedef enum lite_sql {
     SQL_SUBJECT_UP,
     SQL_SUBJECT_DOWN,
     SQL_RANGE,
+    SQL_RANGE_ALL,
     SQL_NEXT_SUBJECT,
     SQL_SUBJECT_IDS,
     SQL_SUBJECT_SLOTS,
@@ -280,7 +282,7 @@ int ki_lite_bring_back(lite *s, const ki_leaf_row *rows, size_t count, uint64_t 
 int ki_lite_room(lite *s, size_t count, int64_t now_us);
 int ki_lite_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *err);
 
-/* ---- lite_find.c, lite_state.c ---- */
+/* ---- lite_ask.c, lite_find.c, lite_latest.c, lite_outbox.c, lite_state.c ---- */
 
 int ki_lite_reader(lite *s, lite_db **ret, kith_error *err);
 void ki_lite_reader_back(lite *s, lite_db *db, int rc);

@@ -113,6 +113,8 @@ static const char *const statements[SQL_MAX] = {
                          " p.subj = ?3 AND p.id > ?1 AND p.id < ?2 ORDER BY p.id DESC",
     [SQL_RANGE] = "SELECT " BARE_RECORD " FROM pkt p INDEXED BY pkt_subj WHERE p.subj >= ?3"
                   " AND p.subj < ?4 AND +p.id > ?1 AND +p.id < ?2 ORDER BY p.subj, p.id",
+    [SQL_RANGE_ALL] = "SELECT " BARE_RECORD " FROM pkt p INDEXED BY pkt_subj WHERE"
+                      " p.subj >= ?3 AND p.subj < ?4 ORDER BY p.subj, p.id",
     [SQL_NEXT_SUBJECT] = "SELECT subj FROM pkt INDEXED BY pkt_subj WHERE subj >= ?1"
                          " ORDER BY subj LIMIT 1",
     [SQL_SUBJECT_IDS] = "SELECT id FROM pkt INDEXED BY pkt_subj WHERE subj = ?3"
@@ -214,14 +216,15 @@ static int pragma(lite_db *db, const char *name, int64_t value) {
     return sqlite3_exec(db->sql, sql, NULL, NULL, NULL);
 }
 
-static int settings(lite_db *db, int64_t cache_bytes) {
+static int settings(lite_db *db, int64_t cache_bytes, bool writes) {
     const struct {
         const char *name;
         int64_t value;
     } rows[] = {
         { "busy_timeout", 5000 },
-        { "synchronous", 2 },     /* FULL: a commit is one fsync */
-        { "cell_size_check", 1 }, /* foreign bytes: look at cells before using them */
+        { "synchronous", 2 }, /* FULL: a commit is one fsync */
+        /* Who writes looks at cells before it spreads them; who reads has the sums. */
+        { "cell_size_check", writes },
         { "trusted_schema", 0 },
         { "cache_size", -(cache_bytes >> 10) },
         { "cache_spill", 0 },        /* frames enter the log once, at commit */
@@ -316,7 +319,7 @@ int ki_lite_db_open(
     rc = rc != SQLITE_OK
              ? rc
              : sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
-    rc = rc != SQLITE_OK ? rc : settings(db, cache_bytes);
+    rc = rc != SQLITE_OK ? rc : settings(db, cache_bytes, create);
     int r = rc != SQLITE_OK ? ki_lite_fail(db, rc, "open", err) : migrate(db, create, err);
     if (r < 0) {
         ki_lite_db_close(db);
