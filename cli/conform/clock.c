@@ -20,7 +20,6 @@ static void skewed(world *w) {
     bool future = w->arg > 60, past = w->arg < -(int) WEEK_S;
     site *b = site_new(w);
     raw r;
-    w->frozen = true;
     GOOD(w, site_up(b) && raw_open(w, &r));
     bool good = inject(&r, "clock.skew", w->arg * SECOND_US, WEEK_S, 1) &&
                 (future    ? until_refused(b, KITH_R_FUTURE, 1)

@@ -135,8 +135,11 @@ void raw_again(raw *r) {
     }
 }
 
+/* The same again need not be said twice as often. */
 static void remember(const kith_posting *p) {
-    if (said_count < SAID_MAX) {
+    bool again = said_count > 0 && said[said_count - 1].length == p->length &&
+                 memcmp(said[said_count - 1].bytes, p->bytes, p->length) == 0;
+    if (said_count < SAID_MAX && !again) {
         said[said_count].to = *p->to;
         said[said_count].length = p->length;
         memcpy(said[said_count++].bytes, p->bytes, p->length);
@@ -364,4 +367,51 @@ static bool sent_now(world *w, const void *arg) {
 
 bool until_sent(site *s) {
     return world_until(s->world, sent_now, s);
+}
+
+typedef struct state_wanted {
+    site *site, *other; /* other NULL: the digest */
+    const uint8_t *digest;
+} state_wanted;
+
+static bool state_now(world *w, const void *arg) {
+    (void) w;
+    const state_wanted *v = arg;
+    uint8_t now[32];
+    return v->other != NULL
+               ? digests_equal(v->site, v->other)
+               : digest(v->site, now) && memcmp(now, v->digest, sizeof now) == 0;
+}
+
+bool until_equal(site *a, site *b) {
+    state_wanted v = { a, b, NULL };
+    return world_until(a->world, state_now, &v);
+}
+
+bool until_digest(site *s, const uint8_t wanted_digest[32]) {
+    state_wanted v = { s, NULL, wanted_digest };
+    return world_until(s->world, state_now, &v);
+}
+
+typedef struct ways_wanted {
+    site *site;
+    const kith_packet *packet;
+    size_t count;
+} ways_wanted;
+
+static bool ways_now(world *w, const void *arg) {
+    (void) w;
+    const ways_wanted *v = arg;
+    bool named;
+    return ways_of(v->site, v->packet, "", &named) >= v->count;
+}
+
+bool until_ways(site *s, const kith_packet *packet, size_t count) {
+    ways_wanted v = { s, packet, count };
+    (void) world_until(s->world, ways_now, &v);
+    bool good = ways_now(s->world, &v);
+    if (!good) {
+        world_fail(s->world, "node %u heard a packet not in %zu ways", s->number, count);
+    }
+    return good;
 }

@@ -54,6 +54,10 @@ typedef struct wanted {
 /* Holds exactly so many. */
 bool until_holds(site *s, const char *pattern, uint64_t count);
 bool until_refused(site *s, int refusal, uint64_t count);
-bool until_sent(site *s); /* all of its links have taken everything */
+bool until_sent(site *s);           /* all of its links have taken everything */
+bool until_equal(site *a, site *b); /* their digests */
+bool until_digest(site *s, const uint8_t digest[32]); /* is this one */
+/* Is noted to have come so many ways. */
+bool until_ways(site *s, const kith_packet *packet, size_t count);
 
 #endif

@@ -122,14 +122,14 @@ void history_run(world *w) {
     raw r;
     GOOD(w, raw_open(w, &r));
     bool good = play(w, s, &r) && raw_settle(&r);
-    raw_close(&r);
-    GOOD(w, good);
     quorum q = { s, 1 };
-    for (int i = 0; i < NODES; i++) {
+    for (int i = 0; i < NODES && good; i++) {
         /* Everybody's posts and a stranger's; one was taken back, by one more. */
         uint64_t total = NODES * ROUNDS + ROUNDS / 4;
-        GOOD(w, until_holds(s[i], ">", total));
+        good = until_holds(s[i], ">", total);
     }
+    raw_close(&r);
+    GOOD(w, good);
     WANT(w, world_until(w, agree, &q));
     /* The carrier may say it all again: nothing changes. */
     uint8_t before[32];

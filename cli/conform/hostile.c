@@ -51,7 +51,7 @@ static bool refused_all(world *w, scene *s, int refusal, uint64_t count) {
 
 /* A wire that repeats on purpose has the same refused more than once. */
 static bool refused_exactly(const world *w, uint64_t refused, uint64_t want) {
-    return refused == want || ((w->can & KITH_CAN_BEND) != 0 && refused > want);
+    return refused == want || (bends(w) && refused > want);
 }
 
 static void bad_signature(world *w) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The world of one check: a fresh realm on the carrier, a few nodes in it, and a
- * clock that only the check turns.
+ * clock that only the check turns: the wall stands still but for world_jump, so that
+ * nothing expires while a wire that loses much is waited for.
  *
  * Nodes are stepped in turn, all in this process, with the scripted time; where
  * a carrier works on a thread of its own the world waits a moment of real time
@@ -62,12 +63,11 @@ typedef struct world {
     char place[PATH_SIZE];        /* the path inside the folder, "" likewise */
     uint32_t can;                 /* of the carrier */
     kith_level level;
-    kith_time now;
+    kith_time now; /* mono goes on with each turn */
     site sites[SITES_MAX];
     size_t site_count;
     struct raw *lossy; /* says everything again now and then: see content.c */
-    uint64_t turns;
-    bool frozen;     /* the wall clock stands; only world_jump moves it */
+    uint64_t turns, idle_turns;
     uint64_t posted; /* numbers contents, so that each differs */
     uint8_t by;
     bool failed, skipped;
@@ -125,6 +125,7 @@ kith_time site_now(const site *s);
 uint64_t site_filtered(site *s);
 uint64_t site_backfilled(site *s);
 uint64_t site_duplicates(site *s);
+uint64_t site_posted(site *s); /* packets, not frames */
 uint64_t site_refused(const site *s, int refusal);
 uint64_t site_refused_all(const site *s);
 
@@ -136,13 +137,18 @@ int world_stopped(void);
 int world_turn(world *w);
 /* Turns until `done`, or until nothing moves any more. */
 bool world_until(world *w, bool (*done)(world *w, const void *arg), const void *arg);
-/* Until nothing is done for a while and every node is idle. */
+/* Until every node says that nothing is left to do, and nothing comes for a while. */
 bool world_rest(world *w);
 void world_jump(world *w, int64_t us);
 
 /* The carrier away, and back. false: this carrier has nothing to pull out. */
 bool world_cut(world *w);
 bool world_heal(world *w);
+
+/* Does the carrier repeat on purpose? Then counts of what came are lower bounds. */
+static inline bool bends(const world *w) {
+    return (w->can & KITH_CAN_BEND) != 0;
+}
 
 /* The realm's second carrier: mem://, its own bus. */
 void world_bus(const world *w, char ret_url[KITH_URL_MAX + 1]);
