@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+_Static_assert(sizeof(time_t) == 8, "seconds go on after 2038");
+
 kith_time kith_time_now(void) {
     struct timespec mono, wall;
     (void) clock_gettime(CLOCK_BOOTTIME, &mono);

@@ -72,7 +72,7 @@ static int resolve(lite *s, const char *place, kith_error *err) {
 /* SQLite's log needs memory shared between all who open it, and true locks. */
 static int refuse_network(const char *path, kith_error *err) {
     static const struct {
-        long type;
+        uint32_t type;
         const char *name;
     } far[] = { { 0x6969, "NFS" }, { 0x517b, "SMB" }, { 0xff534d42, "CIFS" },
         { 0xfe534d42, "SMB2" }, { 0x5346414f, "AFS" }, { 0x00c36400, "Ceph" },
@@ -82,7 +82,7 @@ static int refuse_network(const char *path, kith_error *err) {
         return ki_fail_sys(err, "%s", path);
     }
     for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
-        if ((uint32_t) fs.f_type == (uint32_t) far[i].type) {
+        if ((uint32_t) fs.f_type == far[i].type) {
             return ki_fail(err, KITH_E_NOTSUP,
                 "a store cannot live on a network file system (%s)", far[i].name);
         }

@@ -18,6 +18,7 @@
 
 /* Both spellings of each call are ours, so neither may be an alias here. */
 #undef _FILE_OFFSET_BITS
+#undef _TIME_BITS
 
 #include <kith/export.h>
 

@@ -6,16 +6,15 @@
  * to one division, so nothing cancels however far the mean is from the spread. */
 #include <kith/synthesis.h>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "synthesis/sums.h"
 
 #include <math.h>
 
-__extension__ typedef unsigned __int128 u128;
-__extension__ typedef __int128 i128;
-
 #define ONE  0x1p64 /* of the fixed point */
 #define TOP  (UINT64_C(1) << 63)
+#define HALF UINT64_C(0xffffffff)
 #define BITS 64 /* of a quotient; 53 of them reach the double, the rest rounds it */
 
 /* 256 bits, most significant first. */
@@ -23,26 +22,40 @@ typedef struct wide {
     uint64_t d[4];
 } wide;
 
-static u128 whole(kith_i128 x) {
-    return (u128) x.high << 64 | x.low;
-}
-
-static kith_i128 parts(u128 x) {
-    return (kith_i128){ (uint64_t) (x >> 64), (uint64_t) x };
-}
-
 static bool negative(kith_i128 x) {
     return (x.high & TOP) != 0;
 }
 
+static bool none(kith_i128 x) {
+    return (x.high | x.low) == 0;
+}
+
+/* 128 bits as two words, because a 32-bit compiler has no wider number. */
+static kith_i128 plus(kith_i128 a, kith_i128 b) {
+    uint64_t low = a.low + b.low;
+    return (kith_i128){ a.high + b.high + (low < a.low), low };
+}
+
+static kith_i128 negated(kith_i128 x) {
+    return (kith_i128){ ~x.high + (x.low == 0), -x.low };
+}
+
+static kith_i128 magnitude(kith_i128 x) {
+    return negative(x) ? negated(x) : x;
+}
+
 /* Scaling by 2^64 is exact, rint rounds half to even, and a double of 2^40 * 2^64
- * is a whole number already. */
-static u128 fixed(double x) {
-    return (u128) (i128) rint(x * ONE);
+ * is a whole number already. The low word is what the high one leaves: exact. */
+static kith_i128 fixed(double x) {
+    double whole = fabs(rint(x * ONE));
+    CHECK(whole < 0x1p127);
+    uint64_t high = (uint64_t) (whole / ONE);
+    kith_i128 size = { high, (uint64_t) (whole - (double) high * ONE) };
+    return x < 0 ? negated(size) : size;
 }
 
 kith_i128 ki_fixed(double x) {
-    return parts(fixed(x));
+    return fixed(x);
 }
 
 static bool legal(double y, double v) {
@@ -50,7 +63,7 @@ static bool legal(double y, double v) {
 }
 
 /* Each line is one operation; together they are the definition of the sums. */
-static void terms(double y, double v, u128 ret[4]) {
+static void terms(double y, double v, kith_i128 ret[4]) {
     double w = 1.0 / v;
     double w2 = w * w;
     double wy = w * y;
@@ -62,7 +75,8 @@ static void terms(double y, double v, u128 ret[4]) {
 }
 
 int kith_sums_add(kith_sums *sums, double y, double v) {
-    u128 term[4];
+    CHECK(sums != NULL);
+    kith_i128 term[4];
     if (!legal(y, v)) {
         return KITH_E_ARG;
     }
@@ -71,48 +85,64 @@ int kith_sums_add(kith_sums *sums, double y, double v) {
     }
     terms(y, v, term);
     for (int i = 0; i < 4; i++) {
-        sums->s[i] = parts(whole(sums->s[i]) + term[i]);
+        sums->s[i] = plus(sums->s[i], term[i]);
     }
     sums->count++;
+    CHECK(sums->count <= KITH_LEAVES_MAX);
     return 0;
 }
 
 int kith_sums_remove(kith_sums *sums, double y, double v) {
-    u128 term[4];
+    CHECK(sums != NULL);
+    kith_i128 term[4];
     if (!legal(y, v) || sums->count == 0) {
         return KITH_E_ARG;
     }
     terms(y, v, term);
     for (int i = 0; i < 4; i++) {
-        sums->s[i] = parts(whole(sums->s[i]) - term[i]);
+        sums->s[i] = plus(sums->s[i], negated(term[i]));
     }
     sums->count--;
     return 0;
 }
 
 int kith_sums_merge(kith_sums *sums, const kith_sums *other) {
+    CHECK(sums != NULL);
+    CHECK(other != NULL);
     if (other->count > KITH_LEAVES_MAX || sums->count > KITH_LEAVES_MAX - other->count) {
         return KITH_FULL;
     }
     for (int i = 0; i < 4; i++) {
-        sums->s[i] = parts(whole(sums->s[i]) + whole(other->s[i]));
+        sums->s[i] = plus(sums->s[i], other->s[i]);
     }
     sums->count += other->count;
+    CHECK(sums->count <= KITH_LEAVES_MAX);
     return 0;
 }
 
-static wide product(u128 a, u128 b) {
-    u128 a1 = a >> 64, a0 = (uint64_t) a, b1 = b >> 64, b0 = (uint64_t) b;
-    u128 low = a0 * b0, left = a1 * b0, right = a0 * b1, high = a1 * b1;
-    u128 middle = (low >> 64) + (uint64_t) left + (uint64_t) right;
-    high += (left >> 64) + (right >> 64) + (middle >> 64);
-    return (wide){ { (uint64_t) (high >> 64), (uint64_t) high, (uint64_t) middle,
-        (uint64_t) low } };
+/* As in school, with digits of 32 bits: a digit, a product of two and what is
+ * carried fit a word together. */
+static wide product(kith_i128 a, kith_i128 b) {
+    uint64_t x[4] = { a.low & HALF, a.low >> 32, a.high & HALF, a.high >> 32 };
+    uint64_t y[4] = { b.low & HALF, b.low >> 32, b.high & HALF, b.high >> 32 };
+    uint64_t sum[8] = { 0 };
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t carried = 0;
+        for (size_t j = 0; j < 4; j++) {
+            carried += x[i] * y[j] + sum[i + j];
+            sum[i + j] = carried & HALF;
+            carried >>= 32;
+        }
+        CHECK_HOT(carried <= HALF);
+        sum[i + 4] = carried;
+    }
+    return (wide){ { sum[7] << 32 | sum[6], sum[5] << 32 | sum[4], sum[3] << 32 | sum[2],
+        sum[1] << 32 | sum[0] } };
 }
 
 /* a * 2^64, for a that is below 2^192. */
-static wide raised(u128 a) {
-    return (wide){ { 0, (uint64_t) (a >> 64), (uint64_t) a, 0 } };
+static wide raised(kith_i128 a) {
+    return (wide){ { 0, a.high, a.low, 0 } };
 }
 
 static int order(const wide *a, const wide *b) {
@@ -126,12 +156,15 @@ static int order(const wide *a, const wide *b) {
 
 /* a >= b */
 static wide minus(wide a, const wide *b) {
+    CHECK(order(&a, b) >= 0);
     uint64_t borrow = 0;
     for (int i = 3; i >= 0; i--) {
-        u128 d = (u128) a.d[i] - b->d[i] - borrow;
-        a.d[i] = (uint64_t) d;
-        borrow = (uint64_t) (d >> 64) & 1;
+        uint64_t less = b->d[i] + borrow;
+        /* Borrowing from a full word takes 2^64 away, which is nothing here. */
+        borrow = less < borrow || a.d[i] < less;
+        a.d[i] -= less;
     }
+    CHECK(borrow == 0);
     return a;
 }
 
@@ -149,6 +182,7 @@ static bool is_zero(const wide *a) {
 /* Shifts until bit 254 is the highest set: one bit of room for the division. */
 static int normalise(wide *a) {
     int shifts = 0;
+    CHECK(!is_zero(a));
     while (!(a->d[0] & TOP >> 1)) {
         *a = doubled(*a);
         shifts++;
@@ -172,34 +206,39 @@ static double ratio(wide top, wide bottom) {
         }
         top = doubled(top);
     }
+    CHECK(quotient >= TOP >> 1); /* both began with the same bit */
     quotient |= !is_zero(&top);
     return ldexp((double) quotient, power - (BITS - 1));
 }
 
 static double mean(const kith_sums *sums) {
-    bool below = negative(sums->s[2]);
-    u128 size = below ? -whole(sums->s[2]) : whole(sums->s[2]);
-    double mu = ratio(raised(size), raised(whole(sums->s[0])));
-    return below ? -mu : mu;
+    double mu = ratio(raised(magnitude(sums->s[2])), raised(sums->s[0]));
+    return negative(sums->s[2]) ? -mu : mu;
+}
+
+/* What any sum of legal terms is; a stranger's may not be. */
+static bool sound(const kith_sums *sums) {
+    return sums->count > 0 && sums->count <= KITH_LEAVES_MAX && !none(sums->s[0]) &&
+           !negative(sums->s[0]) && !negative(sums->s[1]) && !negative(sums->s[3]);
 }
 
 int kith_sums_derive(
     const kith_sums *sums, double *ret_mu, double *ret_q, double *ret_tau2) {
-    u128 s1 = whole(sums->s[0]), s2 = whole(sums->s[1]), s4 = whole(sums->s[3]);
-    bool sound = sums->count > 0 && sums->count <= KITH_LEAVES_MAX && s1 != 0 &&
-                 !negative(sums->s[0]) && !negative(sums->s[1]) && !negative(sums->s[3]);
-    if (!sound) {
+    CHECK(ret_mu != NULL);
+    CHECK(ret_q != NULL);
+    CHECK(ret_tau2 != NULL);
+    if (!sound(sums)) {
         return KITH_E_ARG;
     }
-    u128 s3 = negative(sums->s[2]) ? -whole(sums->s[2]) : whole(sums->s[2]);
-    wide spread = product(s4, s1), shift = product(s3, s3), none = { { 0 } };
-    spread = order(&spread, &shift) > 0 ? minus(spread, &shift) : none;
+    kith_i128 s1 = sums->s[0], s3 = magnitude(sums->s[2]);
+    wide spread = product(sums->s[3], s1), shift = product(s3, s3), nothing = { { 0 } };
+    spread = order(&spread, &shift) > 0 ? minus(spread, &shift) : nothing;
 
     /* tau2 = [s4 s1 - s3^2 - (k-1) 2^64 s1] / [s1^2 - 2^64 s2] */
-    wide expected = product(s1, (u128) (sums->count - 1) << 64);
-    wide excess = order(&spread, &expected) > 0 ? minus(spread, &expected) : none;
-    wide scale = product(s1, s1), squares = raised(s2);
-    scale = order(&scale, &squares) > 0 ? minus(scale, &squares) : none;
+    wide expected = product(s1, (kith_i128){ sums->count - 1, 0 });
+    wide excess = order(&spread, &expected) > 0 ? minus(spread, &expected) : nothing;
+    wide scale = product(s1, s1), squares = raised(sums->s[1]);
+    scale = order(&scale, &squares) > 0 ? minus(scale, &squares) : nothing;
     *ret_mu = mean(sums);
     *ret_q = ratio(spread, raised(s1));
     *ret_tau2 = is_zero(&scale) ? 0 : ratio(excess, scale);

@@ -170,14 +170,14 @@ static void impossible_spreads_are_none(void) {
 /* (2^53 + 5) / 2 lies halfway between two doubles; the last bit of the dividend
  * is far beyond any digit that is kept, and decides. */
 static void a_quotient_is_rounded_once(void) {
-    __extension__ typedef unsigned __int128 u128;
-    uint64_t odd = (UINT64_C(1) << 53) + 5, d = (UINT64_C(1) << 20) + 7;
+    uint64_t d = (UINT64_C(1) << 20) + 7;
+    /* (2^53 + 5) d = 2^73 + 7 * 2^53 + 5 * 2^20 + 35 */
+    kith_i128 n = { 1u << 9, (UINT64_C(7) << 53) + (UINT64_C(5) << 20) + UINT64_C(35) };
     for (uint64_t beyond = 0; beyond < 2; beyond++) {
-        u128 n = (u128) odd * d + beyond;
         kith_sums sums = { .count = 1 };
         double mu, q, tau2;
         sums.s[0].low = d;
-        sums.s[2] = (kith_i128){ (uint64_t) (n >> 64), (uint64_t) n };
+        sums.s[2] = (kith_i128){ n.high, n.low + beyond };
         EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
         EXPECT(mu == 0x1p53 + (beyond ? 6 : 4));
     }
