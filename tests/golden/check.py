@@ -9,11 +9,13 @@ import glob
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
 from fractions import Fraction
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))  # a foreign machine
 METHOD = {"PM": 0, "FE": 1, "DL": 2, "REML": 3}
 CI = {"mHK": 0, "HK": 1, "Wald": 2}
 
@@ -28,7 +30,7 @@ def value(text):
 
 
 def ask(questions):
-    out = subprocess.run([sys.argv[1]], input="\n".join(questions) + "\n", text=True,
+    out = subprocess.run([*WRAPPER, sys.argv[1]], input="\n".join(questions) + "\n", text=True,
                          capture_output=True, check=True).stdout.splitlines()
     assert len(out) == len(questions), "the probe gave %d of %d answers" % (len(out), len(questions))
     return [dict((k, value(v)) for k, v in (w.split("=") for w in line.split())) for line in out]

@@ -12,20 +12,21 @@ After a wanted change of the format:
 """
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import kith_packet as kith
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = sys.argv[1]
+PROGRAM = [*shlex.split(os.environ.get("MESON_EXE_WRAPPER", "")), sys.argv[1]]
 SOAK = os.environ.get("KITH_SOAK") == "1"
 COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 300000 if SOAK else 5000
 SEED = os.environ.get("KITH_SEED", str(int.from_bytes(os.urandom(4), "big")) if SOAK else "20261121")
 
 
 def made(*args):
-    return subprocess.run([PROGRAM, *args], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([*PROGRAM, *args], check=True, capture_output=True, text=True).stdout
 
 
 def file(name):
@@ -91,7 +92,7 @@ def golden_addresses_are_read_alike():
 
 
 def stream(*args):
-    with subprocess.Popen([PROGRAM, *args], stdout=subprocess.PIPE, text=True) as c:
+    with subprocess.Popen([*PROGRAM, *args], stdout=subprocess.PIPE, text=True) as c:
         yield from map(json.loads, c.stdout)
         same(c.wait(), 0, "exit code")
 
