@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fingerprint of a problem: a hash in which every part stands behind its
  * length, so that ("a.b","c") and ("a","b.c") can never meet. */
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/wire.h"
 
@@ -14,11 +15,14 @@ static uint8_t tokens(const char *subject) {
     for (; *subject != '\0'; subject++) {
         n = (uint8_t) (n + (*subject == '.'));
     }
+    CHECK(n <= KITH_TOKENS_MAX);
     return n;
 }
 
 int kith_address_fingerprint(const uint8_t template_id[KITH_TEMPLATE_SIZE],
     const char *subject, uint8_t ret_fingerprint[KITH_FINGERPRINT_SIZE]) {
+    CHECK(template_id != NULL);
+    CHECK(ret_fingerprint != NULL);
     if (!kith_subject_valid(subject)) {
         return KITH_E_ARG;
     }
@@ -33,6 +37,8 @@ int kith_address_fingerprint(const uint8_t template_id[KITH_TEMPLATE_SIZE],
     ki_sha256_add(&h, number, sizeof number);
     for (;;) {
         size_t n = strcspn(subject, ".");
+        CHECK(n >= 1);
+        CHECK(n <= KITH_SUBJECT_MAX);
         ki_sha256_add(&h, &(uint8_t){ (uint8_t) n }, 1);
         ki_sha256_add(&h, subject, n);
         if (subject[n] == '\0') break;

@@ -3,6 +3,7 @@
  * knows the same grammar and is fast; a test holds them to each other. */
 #include "address/subject.h"
 
+#include "base/check.h"
 #include "base/lanes.h"
 
 #include <kith/address.h>
@@ -58,6 +59,7 @@ static int walk(const char *text, size_t length, bool wild) {
         } else {
             while (i < length && letter(text[i])) i++;
         }
+        CHECK(i <= length);
         if (i < length && text[i] != '.') return fault_at(text[i], wild);
         if (i == start) return TOKEN_EMPTY;
         if (tokens > KITH_TOKENS_MAX) return TOKENS;
@@ -68,6 +70,7 @@ static int walk(const char *text, size_t length, bool wild) {
 }
 
 static int walk_string(const char *text, bool wild) {
+    CHECK(text != NULL);
     return walk(text, strnlen(text, KITH_SUBJECT_MAX + 1), wild);
 }
 
@@ -77,6 +80,7 @@ bool ki_subject_ok(const uint8_t *text, size_t length) {
     if (length == 0 || length > KITH_SUBJECT_MAX || text[length - 1] == '.') {
         return false;
     }
+    CHECK_HOT(text != NULL);
     uint32_t before = 1, tokens = 1;
     for (size_t at = 0; at < length; at += LANES) {
         lanes x = lanes_load(text + at);
@@ -93,11 +97,13 @@ bool ki_subject_ok(const uint8_t *text, size_t length) {
 }
 
 bool kith_subject_valid(const char *subject) {
+    CHECK(subject != NULL);
     uint8_t room[KITH_SUBJECT_MAX + LANES];
     size_t length = strnlen(subject, KITH_SUBJECT_MAX + 1);
     if (length > KITH_SUBJECT_MAX) {
         return false;
     }
+    CHECK(length + LANES <= sizeof room);
     memcpy(room, subject, length);
     return ki_subject_ok(room, length);
 }
@@ -107,7 +113,10 @@ bool kith_pattern_valid(const char *pattern) {
 }
 
 const char *kith_subject_fault(const char *text, bool wild) {
-    return faults[walk_string(text, wild)];
+    int fault = walk_string(text, wild);
+    CHECK(fault >= FINE);
+    CHECK((size_t) fault < sizeof faults / sizeof *faults);
+    return faults[fault];
 }
 
 static bool inside(char c) {
@@ -116,6 +125,8 @@ static bool inside(char c) {
 
 /* Both are valid here, so a token ends with a dot or with NUL. */
 static bool matches(const char *p, const char *s) {
+    CHECK(inside(*p));
+    CHECK(inside(*s));
     for (;;) {
         if (*p == '>') return true;
         if (*p == '*') {

@@ -3,6 +3,8 @@
 #ifndef BASE_DICE_H
 #define BASE_DICE_H
 
+#include "base/check.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +18,7 @@ static inline uint64_t dice_roll(uint64_t *state) {
 
 /* 0..n-1, n > 0; the bias is below n / 2^64. */
 static inline uint64_t dice_below(uint64_t *state, uint64_t n) {
+    CHECK_HOT(n > 0);
     return dice_roll(state) % n;
 }
 

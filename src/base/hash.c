@@ -10,6 +10,7 @@ _Static_assert(sizeof(ki_sha256) >= sizeof(crypto_hash_sha256_state), "room for 
 _Static_assert(_Alignof(ki_sha256) >= _Alignof(crypto_hash_sha256_state), "alignment");
 
 static crypto_hash_sha256_state *state(ki_sha256 *h) {
+    CHECK(h != NULL);
     return (crypto_hash_sha256_state *) (void *) h->opaque;
 }
 
@@ -18,6 +19,7 @@ void ki_sha256_init(ki_sha256 *h) {
 }
 
 void ki_sha256_add(ki_sha256 *h, const void *bytes, size_t size) {
+    CHECK(bytes != NULL || size == 0);
     (void) crypto_hash_sha256_update(state(h), bytes, size);
 }
 
@@ -26,10 +28,12 @@ void ki_sha256_done(ki_sha256 *h, uint8_t ret[32]) {
 }
 
 void ki_sha256_of(const void *bytes, size_t size, uint8_t ret[32]) {
+    CHECK(bytes != NULL || size == 0);
     (void) crypto_hash_sha256(ret, bytes, size);
 }
 
 void ki_blake2b(const void *bytes, size_t length, uint8_t *ret, size_t size) {
+    CHECK(ret != NULL);
     CHECK(size >= crypto_generichash_BYTES_MIN);
     CHECK(size <= crypto_generichash_BYTES_MAX);
     (void) crypto_generichash(ret, size, bytes, length, NULL, 0);
@@ -119,6 +123,8 @@ uint32_t ki_crc32c(uint32_t before, const void *bytes, size_t size) {
 
 void ki_hex(const uint8_t *bytes, size_t size, char *ret) {
     static const char digits[] = "0123456789abcdef";
+    CHECK(ret != NULL);
+    CHECK(bytes != NULL || size == 0);
     for (size_t i = 0; i < size; i++) {
         ret[2 * i] = digits[bytes[i] >> 4];
         ret[2 * i + 1] = digits[bytes[i] & 15];
@@ -134,6 +140,8 @@ static int nibble(char c) {
 }
 
 bool ki_unhex(const char *text, size_t digits, uint8_t *ret, size_t size) {
+    CHECK(text != NULL || digits == 0);
+    CHECK(ret != NULL || size == 0);
     if (digits != 2 * size) {
         return false;
     }

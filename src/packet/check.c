@@ -5,6 +5,7 @@
 #include "packet/part.h"
 
 #include "address/subject.h"
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/wire.h"
 
@@ -26,11 +27,13 @@ typedef struct place {
 
 /* The next n bytes, or NULL. */
 static const uint8_t *take(place *w, size_t n) {
+    CHECK_HOT(w->at <= w->end);
     if ((size_t) (w->end - w->at) < n) {
         return NULL;
     }
     const uint8_t *p = w->at;
     w->at += n;
+    CHECK_HOT(w->at <= w->end);
     return p;
 }
 
@@ -90,6 +93,7 @@ static bool is_sys(const uint8_t *b, size_t length) {
 }
 
 static int check_subject(place *w) {
+    CHECK(w->at < w->end);
     size_t length = *w->at++;
     if (length < 1 || length > KITH_SUBJECT_MAX) return KITH_R_SUBJECT;
     const uint8_t *b = take(w, length);
@@ -111,6 +115,8 @@ static int check_effect(place *w) {
     if (b == NULL) return KITH_R_LENGTH;
     if (!measure_fits(w, b[0], b[1])) return KITH_R_MEASURE;
     w->components = b[1];
+    CHECK(w->components >= 1);
+    CHECK(w->components <= KITH_EFFECT_MAX);
     const uint8_t *y = take(w, 8u * w->components);
     if (y == NULL) return KITH_R_LENGTH;
     uint32_t n = wire_get32(b + 2);
@@ -126,6 +132,7 @@ static int check_effect(place *w) {
  * near the limit another order gives another answer, and nodes must agree. */
 static bool pivots_fit(const double *a, size_t p) {
     double low[KITH_EFFECT_MAX][KITH_EFFECT_MAX], d[KITH_EFFECT_MAX];
+    CHECK(p <= KITH_EFFECT_MAX);
     for (size_t i = 0; i < p; i++, a += i) {
         double pivot = a[i];
         for (size_t j = 0; j < i; j++) {
@@ -145,6 +152,8 @@ static bool pivots_fit(const double *a, size_t p) {
 static int check_covariance(place *w) {
     double a[10];
     size_t p = w->components, count = part_triangle(p);
+    CHECK(p >= 1); /* no covariance without an effect */
+    CHECK(count <= sizeof a / sizeof *a);
     const uint8_t *b = take(w, 8 * count);
     if (b == NULL) return KITH_R_LENGTH;
     for (size_t i = 0; i < count; i++, b += 8) {
@@ -174,6 +183,8 @@ static int check_confidence(place *w) {
 }
 
 static int check_context(place *w, size_t max, size_t size) {
+    CHECK_HOT(size >= 1);
+    CHECK_HOT(max <= UINT8_MAX);
     const uint8_t *b = take(w, 1);
     if (b == NULL) return KITH_R_LENGTH;
     if (*b < 1 || *b > max) return KITH_R_CONTEXT;
@@ -275,6 +286,8 @@ static int check_parts(place *w) {
 }
 
 int ki_packet_check(const uint8_t *bytes, size_t length, size_t max) {
+    CHECK(bytes != NULL || length == 0);
+    CHECK(max <= PART_LENGTH_MAX);
     if (length == 0) return KITH_R_LENGTH;
     if (bytes[0] != KITH_PACKET_VERSION) return KITH_R_VERSION;
     if (length < PART_LENGTH_MIN || length > max) return KITH_R_LENGTH;
@@ -289,5 +302,6 @@ int ki_packet_check(const uint8_t *bytes, size_t length, size_t max) {
     r = check_subject(&w);
     if (r == 0) r = check_parts(&w);
     if (r < 0) return r;
+    CHECK(w.at <= w.end);
     return w.at == w.end ? 0 : KITH_R_LENGTH;
 }

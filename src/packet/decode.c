@@ -3,6 +3,7 @@
  * behind it every count is in range and every byte is there. */
 #include "packet/part.h"
 
+#include "base/check.h"
 #include "base/lanes.h"
 #include "base/wire.h"
 
@@ -10,6 +11,8 @@
 
 static const uint8_t *get_head(const uint8_t *b, kith_content *c) {
     size_t subject = b[AT_SUBJECT];
+    CHECK(subject >= 1);
+    CHECK(subject <= KITH_SUBJECT_MAX);
     c->type = b[AT_TYPE];
     c->has = wire_get16(b + AT_FLAGS);
     lanes_copy(c->template_id, b + AT_TEMPLATE, KITH_TEMPLATE_SIZE);
@@ -34,10 +37,12 @@ static const uint8_t *get_effect(const uint8_t *b, kith_content *c) {
     c->measure = b[0];
     c->components = b[1];
     c->n = wire_get32(b + 2);
+    CHECK(c->components <= KITH_EFFECT_MAX);
     return get_doubles(b + 6, c->effect, c->components);
 }
 
 static const uint8_t *get_covariance(const uint8_t *b, kith_content *c) {
+    CHECK(c->components >= 1);
     return get_doubles(b, c->covariance, part_triangle(c->components));
 }
 
@@ -54,6 +59,7 @@ static const uint8_t *get_confidence(const uint8_t *b, kith_content *c) {
 
 static const uint8_t *get_context16(const uint8_t *b, kith_content *c) {
     c->context16_count = *b++;
+    CHECK(c->context16_count <= CONTEXT16_MAX);
     for (size_t i = 0; i < c->context16_count; i++, b += 2) {
         c->context16[i] = wire_get16(b);
     }
@@ -62,6 +68,7 @@ static const uint8_t *get_context16(const uint8_t *b, kith_content *c) {
 
 static const uint8_t *get_context8(const uint8_t *b, kith_content *c) {
     c->context8_count = *b++;
+    CHECK(c->context8_count <= CONTEXT8_MAX);
     lanes_copy_cut(c->context8, b, c->context8_count);
     return b + c->context8_count;
 }
@@ -80,6 +87,7 @@ static const uint8_t *get_conclusion(const uint8_t *b, kith_content *c) {
 
 static const uint8_t *get_text(const uint8_t *b, kith_content *c) {
     c->text_length = *b++;
+    CHECK(c->text_length <= KITH_TEXT_MAX);
     lanes_copy_cut(c->text, b, c->text_length);
     return b + c->text_length;
 }
@@ -91,6 +99,7 @@ static const uint8_t *get_digest(const uint8_t *b, kith_content *c) {
     lanes_copy(c->digest.prefix, b + 3, sizeof c->digest.prefix);
     c->digest.count = wire_get64(b + 19);
     b += DIGEST_HEAD;
+    CHECK(c->digest.components <= KITH_EFFECT_MAX);
     for (size_t i = 0; i < c->digest.components; i++) {
         for (size_t k = 0; k < 4; k++, b += 16) {
             c->digest.sums[i][k] = (kith_i128){ wire_get64(b), wire_get64(b + 8) };
@@ -121,10 +130,12 @@ static const uint8_t *get_parts(const uint8_t *b, kith_content *c) {
 }
 
 int kith_packet_decode(const uint8_t *bytes, size_t length, kith_content *ret_content) {
+    CHECK(ret_content != NULL);
     int r = ki_packet_check(bytes, length, KITH_PACKET_MAX);
     if (r < 0) return r;
     memset(ret_content, 0, sizeof *ret_content);
     const uint8_t *b = get_parts(get_head(bytes, ret_content), ret_content);
+    CHECK(b + KITH_SIGNATURE_SIZE == bytes + length); /* every byte was read */
     lanes_copy(ret_content->signature, b, KITH_SIGNATURE_SIZE);
     return 0;
 }

@@ -4,10 +4,13 @@
  * with no values behind it; the check refuses the count. */
 #include "packet/part.h"
 
+#include "base/check.h"
 #include "base/lanes.h"
 #include "base/wire.h"
 
 #include <string.h>
+
+_Static_assert(sizeof((kith_packet *) 0)->bytes >= KITH_PACKET_MAX, "room for a packet");
 
 static uint8_t *put_head(uint8_t *b, const kith_content *c) {
     size_t subject = strnlen(c->address.subject, sizeof c->address.subject);
@@ -28,6 +31,7 @@ static uint8_t *put_head(uint8_t *b, const kith_content *c) {
 }
 
 static uint8_t *put_doubles(uint8_t *b, const double *x, size_t n) {
+    CHECK_HOT(n <= part_triangle(KITH_EFFECT_MAX));
     for (size_t i = 0; i < n; i++, b += 8) {
         wire_put_double(b, x[i]);
     }
@@ -131,12 +135,16 @@ static uint8_t *put_parts(uint8_t *b, const kith_content *c) {
 
 int kith_packet_encode(const kith_content *content, kith_packet *ret_packet) {
     uint8_t bytes[PART_LENGTH_MAX + LANES];
+    CHECK(content != NULL);
+    CHECK(ret_packet != NULL);
     uint8_t *b = put_parts(put_head(bytes, content), content);
-    lanes_copy(b, content->signature, KITH_SIGNATURE_SIZE);
     size_t length = (size_t) (b - bytes) + KITH_SIGNATURE_SIZE;
+    CHECK(length <= PART_LENGTH_MAX);
+    lanes_copy(b, content->signature, KITH_SIGNATURE_SIZE);
     int r = ki_packet_check(bytes, length, PART_LENGTH_MAX);
     if (r < 0) return r;
     if (length > KITH_PACKET_MAX) return KITH_R_ROOM;
+    CHECK(length >= PART_LENGTH_MIN);
     memcpy(ret_packet->bytes, bytes, length);
     ret_packet->length = (uint16_t) length;
     return 0;

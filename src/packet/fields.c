@@ -2,6 +2,8 @@
 /* Where the bytes of a packet go, for a person who has too many. */
 #include "packet/part.h"
 
+#include "base/check.h"
+
 #include <string.h>
 
 static const kith_field fixed[] = {
@@ -24,6 +26,7 @@ static const char *const parts[PART_COUNT] = { "effect", "covariance", "counts",
 /* Bytes of the part behind flag bit `bit`. Counts are believed up to their
  * maximum, so that sizes can be shown for content that will be refused. */
 static size_t part_size(const kith_content *c, unsigned bit) {
+    CHECK(bit < PART_COUNT);
     size_t p = part_values(c->components, KITH_EFFECT_MAX);
     switch (1u << bit) {
     case KITH_HAS_EFFECT: return 6 + 8 * p;
@@ -47,6 +50,7 @@ typedef struct table {
 } table;
 
 static void add(table *t, const char *name, size_t size) {
+    CHECK(t->total + size <= UINT16_MAX);
     if (t->count < t->max) {
         t->rows[t->count++] = (kith_field){ name, (uint16_t) t->total, (uint16_t) size };
     }
@@ -55,6 +59,9 @@ static void add(table *t, const char *name, size_t size) {
 
 size_t kith_packet_fields(
     const kith_content *content, kith_field *ret_rows, size_t rows_max, size_t *ret_total) {
+    CHECK(content != NULL);
+    CHECK(ret_rows != NULL || rows_max == 0);
+    CHECK(ret_total != NULL);
     table t = { ret_rows, 0, rows_max, 0 };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
         add(&t, fixed[i].name, fixed[i].size);
@@ -64,6 +71,7 @@ size_t kith_packet_fields(
         if ((content->has >> bit & 1) != 0) add(&t, parts[bit], part_size(content, bit));
     }
     add(&t, "signature", KITH_SIGNATURE_SIZE);
+    CHECK(t.count <= rows_max);
     *ret_total = t.total;
     return t.count;
 }

@@ -4,6 +4,7 @@
 
 #include "packet/part.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/limits.h"
 
@@ -17,11 +18,13 @@ int kith_packet_verify(const kith_packet *packet) {
     enum {
         MARK = sizeof KITH_PACKET_SIGNED - 1
     };
+    CHECK(packet != NULL);
     if (packet->length < PART_LENGTH_MIN || packet->length > KITH_PACKET_MAX) {
         return KITH_R_SIGNATURE;
     }
     uint8_t message[MARK + KITH_PACKET_MAX];
     size_t signed_length = packet->length - (size_t) KITH_SIGNATURE_SIZE;
+    CHECK(MARK + signed_length <= sizeof message);
     memcpy(message, KITH_PACKET_SIGNED, MARK);
     memcpy(message + MARK, packet->bytes, signed_length);
     int r = crypto_sign_verify_detached(packet->bytes + signed_length, message,
@@ -30,6 +33,7 @@ int kith_packet_verify(const kith_packet *packet) {
 }
 
 void kith_packet_id(const kith_packet *packet, uint8_t ret_id[KITH_ID_SIZE]) {
+    CHECK(packet->length <= KITH_PACKET_MAX);
     ki_sha256_of(packet->bytes, packet->length, ret_id);
 }
 
@@ -50,6 +54,8 @@ int kith_packet_timely(const kith_content *content, int64_t now_us) {
 
 void kith_keyid(const uint8_t key[KITH_KEY_SIZE], uint8_t ret_keyid[KITH_KEYID_SIZE]) {
     uint8_t whole[32];
+    CHECK(key != NULL);
+    CHECK(ret_keyid != NULL);
     ki_blake2b(key, KITH_KEY_SIZE, whole, sizeof whole);
     memcpy(ret_keyid, whole, KITH_KEYID_SIZE);
 }

@@ -13,6 +13,8 @@
 #define SE_HIGH  1000.0
 
 bool kith_template_builtin(const uint8_t template_id[KITH_TEMPLATE_SIZE], int *ret_u) {
+    CHECK(template_id != NULL);
+    CHECK(ret_u != NULL);
     for (size_t i = 0; i + 1 < KITH_TEMPLATE_SIZE; i++) {
         if (template_id[i] != 0) return false;
     }
@@ -48,6 +50,7 @@ double kith_template_unit(int u) {
 }
 
 int kith_template_unit_for(double effect, double se, int *ret_u) {
+    CHECK(ret_u != NULL);
     double best = INFINITY;
     int found = 0;
     for (int u = -UNIT_MAX; u <= UNIT_MAX; u++) {
@@ -61,6 +64,8 @@ int kith_template_unit_for(double effect, double se, int *ret_u) {
         }
     }
     if (!(best < INFINITY)) return KITH_E_ARG;
+    CHECK(found >= -UNIT_MAX);
+    CHECK(found <= UNIT_MAX);
     *ret_u = found;
     return 0;
 }

@@ -4,6 +4,7 @@
  * direction around. */
 #include "packet/part.h"
 
+#include "base/check.h"
 #include "base/lanes.h"
 #include "base/wire.h"
 
@@ -13,6 +14,7 @@ static bool follows(uint8_t byte) {
 
 /* The character beyond ASCII at p, and its length; 0: not UTF-8. left >= 1. */
 static size_t character(const uint8_t *p, size_t left, uint32_t *ret) {
+    CHECK_HOT(left >= 1);
     uint32_t a = p[0];
     if (a >= 0xc2 && a <= 0xdf && left >= 2 && follows(p[1])) {
         *ret = (a & 0x1f) << 6 | (p[1] & 0x3fu);
@@ -59,10 +61,12 @@ static const uint8_t *beyond(const uint8_t *p, const uint8_t *end) {
         if (n == 0 || !shown(c)) return NULL;
         p += n;
     }
+    CHECK(p <= end);
     return p;
 }
 
 bool ki_text_ok(const uint8_t *text, size_t length) {
+    CHECK(text != NULL);
     const uint8_t *p = text, *end = text + length;
     while (p < end) {
         uint32_t others = ~lanes_between(lanes_load(p), 0x20, 0x7e);

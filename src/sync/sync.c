@@ -102,6 +102,7 @@ void ki_sync_seen(ki_sync *s, const uint8_t id[KITH_ID_SIZE]) {
     while (table[i % SYNC_SEEN_SIZE] != 0) i++;
     table[i % SYNC_SEEN_SIZE] = tag;
     s->seen_count++;
+    CHECK(s->seen_count <= SYNC_SEEN_SIZE / 2); /* a free slot ends every search */
 }
 
 static uint64_t missing(const ki_sync *s, const ki_sync_peer *p) {
@@ -237,6 +238,8 @@ static bool scope_ok(const uint8_t *scope, size_t length) {
 bool ki_sync_wants(const ki_sync_wish *wish, const char *subject) {
     for (size_t at = 0; at < wish->scope_length; at += wish->scope[at] + 1u) {
         char text[KITH_SUBJECT_MAX + 1] = "";
+        CHECK(wish->scope[at] <= KITH_SUBJECT_MAX);
+        CHECK(at + wish->scope[at] < wish->scope_length);
         memcpy(text, wish->scope + at + 1, wish->scope[at]);
         if (kith_subject_matches(text, subject)) {
             return true;
@@ -310,6 +313,7 @@ static size_t want(ki_sync *s, ki_sync_peer *p, uint64_t now_ns, uint8_t *ret_fr
     p->tries++;
     (void) frame(ret_frame, FRAME_WANT, p->tag, p->cursor);
     wire_put64(ret_frame + 20, p->state == SYNC_FETCHING ? missing(s, p) : 0);
+    CHECK(WANT_SIZE + s->scope_length <= SYNC_FRAME_MAX);
     memcpy(ret_frame + WANT_SIZE, s->scope, s->scope_length);
     return WANT_SIZE + s->scope_length;
 }

@@ -28,6 +28,17 @@ typedef struct table {
     kith_pool_options options;
 } table;
 
+/* On the way in and out of each step. Every source has one place: among the kept,
+ * or among the flagged. */
+static void check(const table *work) {
+    CHECK(work->count <= KITH_POOL_MAX);
+    CHECK(work->kept_count <= work->count);
+    CHECK(work->options.quorum >= 2);
+    CHECK((unsigned) work->options.method <= KITH_POOL_REML);
+    CHECK((unsigned) work->options.ci <= KITH_CI_WALD);
+    CHECK((work->rows != NULL) == (work->count > 0));
+}
+
 static int begin(table *work, size_t count, const kith_pool_options *options) {
     *work = (struct table){ .count = count };
     if (options) {
@@ -42,6 +53,7 @@ static int begin(table *work, size_t count, const kith_pool_options *options) {
         return KITH_E_ARG;
     }
     if (count == 0) {
+        check(work);
         return 0;
     }
     work->rows = calloc(count, 2 * sizeof *work->rows + sizeof *work->scratch);
@@ -50,6 +62,7 @@ static int begin(table *work, size_t count, const kith_pool_options *options) {
     }
     work->kept = work->rows + count;
     work->scratch = (ki_pair *) (void *) (work->kept + count);
+    check(work);
     return 0;
 }
 
@@ -73,6 +86,8 @@ static bool independent(const table *work, const kith_leaf *own) {
 /* Where the sources are, who is far from there, and who is left. */
 static void separate(table *work, kith_answer *answer) {
     size_t k = work->count;
+    check(work);
+    CHECK(work->kept_count == 0);
     answer->robust = k >= ROBUST_K && !work->options.plain;
     memcpy(work->kept, work->rows, k * sizeof *work->rows);
     uint32_t capped = ki_cap(work->kept, k, work->scratch);
@@ -98,7 +113,9 @@ static void separate(table *work, kith_answer *answer) {
             work->kept[work->kept_count++] = row;
         }
     }
+    CHECK(work->kept_count + answer->flagged == k);
     ki_rows_level(work->kept, work->kept_count);
+    check(work);
 }
 
 static void describe(const table *work, kith_answer *answer) {
@@ -113,6 +130,8 @@ static void describe(const table *work, kith_answer *answer) {
         answer->oldest_us = t < answer->oldest_us ? t : answer->oldest_us;
         agree += (kept[i].y > 0) == (mu > 0) && (kept[i].y < 0) == (mu < 0);
     }
+    CHECK(agree <= work->kept_count);
+    CHECK(answer->oldest_us <= answer->newest_us);
     answer->agreement = (double) agree / (double) work->kept_count;
     double apart = fabs(answer->plain.mu - mu);
     answer->alarm = answer->robust &&
@@ -121,7 +140,9 @@ static void describe(const table *work, kith_answer *answer) {
 
 static void tell_votes(const table *work, const kith_answer *answer, kith_vote *votes) {
     double total = 0;
+    check(work);
     for (size_t i = 0; i < work->count; i++) {
+        CHECK(work->rows[i].at < work->count);
         votes[work->rows[i].at] = (kith_vote){ .fate = work->rows[i].fate,
             .residual = work->rows[i].r,
             .v_used = work->rows[i].v };
@@ -131,6 +152,8 @@ static void tell_votes(const table *work, const kith_answer *answer, kith_vote *
     }
     for (size_t i = 0; i < work->kept_count; i++) {
         const ki_row *row = &work->kept[i];
+        CHECK(row->at < work->count);
+        CHECK(row->fate != KITH_VOTE_FLAGGED);
         kith_vote *vote = &votes[row->at];
         vote->v_used = row->v;
         vote->weight = row->omega / (row->v + answer->kept.tau2);
@@ -142,6 +165,8 @@ static void tell_votes(const table *work, const kith_answer *answer, kith_vote *
 }
 
 static void shrink(const table *work, const kith_leaf *own, kith_answer *answer) {
+    CHECK(!answer->insufficient);
+    CHECK(answer->has_own);
     ki_shrunk it =
         ki_shrink(work->kept, work->kept_count, own->y, own->v, answer->kept.tau2);
     answer->has_shrunk = true;
@@ -157,12 +182,15 @@ static int decide(table *work, const kith_leaf *own, kith_answer *answer) {
         separate(work, answer);
     }
     if (work->kept_count < quorum) {
+        CHECK(answer->flagged <= answer->k);
         uint32_t left = answer->k - answer->flagged;
+        CHECK(left < quorum);
         answer->insufficient = true;
         answer->missing = quorum - left;
         return 0;
     }
     const kith_pool_options *how = &work->options;
+    CHECK(answer->flagged + work->kept_count == work->count);
     int rc = ki_fit(work->rows, work->count, how->method, how->ci, &answer->plain);
     rc =
         rc ? rc : ki_fit(work->kept, work->kept_count, how->method, how->ci, &answer->kept);
@@ -204,6 +232,8 @@ static int answer_of(table *work, const kith_leaf *leaves, const kith_leaf *own,
 
 int kith_pool_answer(const kith_leaf *leaves, size_t count, const kith_leaf *own,
     const kith_pool_options *options, kith_answer *ret_answer, kith_vote *ret_votes) {
+    CHECK(leaves != NULL || count == 0);
+    CHECK(ret_answer != NULL);
     table work;
     int rc = begin(&work, count, options);
     if (rc == 0) {

@@ -23,11 +23,14 @@ static double ranked(uint64_t rank) {
 }
 
 double ki_bisect(double low, double high, ki_below below, const void *self) {
-    CHECK(isfinite(low) && isfinite(high));
+    CHECK(isfinite(low));
+    CHECK(isfinite(high));
+    CHECK(below != NULL);
     if (!(low < high)) {
         return high;
     }
     uint64_t no = rank(high), yes = rank(low);
+    CHECK(yes < no);
     while (no - yes > 1) {
         uint64_t middle = yes + (no - yes) / 2;
         if (below(ranked(middle), self)) {
@@ -36,5 +39,6 @@ double ki_bisect(double low, double high, ki_below below, const void *self) {
             no = middle;
         }
     }
+    CHECK(no == yes + 1); /* neighbours: nothing is nearer */
     return ranked(no);
 }

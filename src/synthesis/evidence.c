@@ -2,6 +2,7 @@
 /* evidence.c - what a packet says, as an effect and its variance. */
 #include <kith/synthesis.h>
 
+#include "base/check.h"
 #include "base/limits.h"
 
 #include <math.h>
@@ -13,11 +14,15 @@ static double at_least(double v) {
 
 /* logit of hits / tries; when either cell is empty, a half is added to both. */
 static void logit(uint32_t hits, uint32_t tries, double *ret_y, double *ret_v) {
+    CHECK(tries >= 1);
+    CHECK(hits <= tries);
     double yes = hits, no = (double) tries - hits;
     if (hits == 0 || hits == tries) {
         yes += 0.5;
         no += 0.5;
     }
+    CHECK(yes > 0);
+    CHECK(no > 0);
     *ret_y = log(yes / no);
     *ret_v = at_least(1 / yes + 1 / no);
 }
@@ -38,6 +43,10 @@ static int from_confidence(double y, double c, double *ret_v) {
 
 int kith_evidence_scalar(
     const kith_content *content, double *ret_y, double *ret_v, uint8_t *ret_measure) {
+    CHECK(content != NULL);
+    CHECK(ret_y != NULL);
+    CHECK(ret_v != NULL);
+    CHECK(ret_measure != NULL);
     if (content->type != KITH_LEAF && content->type != KITH_EVAL) {
         return KITH_E_ARG;
     }

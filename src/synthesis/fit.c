@@ -30,6 +30,9 @@ static bool legal(const kith_leaf *leaf) {
 }
 
 int ki_rows(const kith_leaf *leaves, size_t count, ki_row *ret_rows) {
+    CHECK(leaves != NULL || count == 0);
+    CHECK(ret_rows != NULL || count == 0);
+    CHECK(count <= KITH_POOL_MAX);
     for (size_t i = 0; i < count; i++) {
         if (!legal(&leaves[i])) {
             return KITH_E_ARG;
@@ -46,6 +49,9 @@ int ki_rows(const kith_leaf *leaves, size_t count, ki_row *ret_rows) {
     if (count > 1) {
         qsort(ret_rows, count, sizeof *ret_rows, by_source);
     }
+    for (size_t i = 1; i < count; i++) {
+        CHECK(by_source(&ret_rows[i - 1], &ret_rows[i]) <= 0);
+    }
     ki_rows_level(ret_rows, count);
     return 0;
 }
@@ -61,7 +67,13 @@ void ki_rows_level(ki_row *rows, size_t k) {
     }
 }
 
+static bool known(kith_pool_method method, kith_pool_ci ci) {
+    return (unsigned) method <= KITH_POOL_REML && (unsigned) ci <= KITH_CI_WALD;
+}
+
 static double tau2_of(const ki_row *rows, size_t k, kith_pool_method method, bool equal) {
+    CHECK(k >= 1);
+    CHECK(equal || method != KITH_POOL_REML);
     if (k < 2 || method == KITH_POOL_FE) {
         return 0;
     }
@@ -96,6 +108,7 @@ static void disagreement(
 /* mu's interval, and where a new source would fall. With the normal quantile the
  * prediction is the plain one, on k - 2; with a factor q it is on k - 1. */
 static void intervals(const ki_look *at, kith_pool_ci ci, kith_fit *fit) {
+    CHECK(fit->k >= 1);
     double t = kith_t_quantile(TAIL, fmax(1, fit->k_eff - 1));
     double reach = t, ahead = t;
     fit->hk_q = fit->k < 2 ? NAN : at->q / at->wanted;
@@ -122,6 +135,8 @@ static bool relevances(const ki_row *rows, size_t k, double *ret_k_eff) {
         squares += rows[i].omega * rows[i].omega;
         equal = equal && rows[i].omega == rows[0].omega;
     }
+    CHECK(sum > 0);
+    CHECK(squares > 0);
     *ret_k_eff = equal ? (double) k : sum * sum / squares;
     return equal;
 }
@@ -129,6 +144,8 @@ static bool relevances(const ki_row *rows, size_t k, double *ret_k_eff) {
 int ki_fit(const ki_row *rows, size_t k, kith_pool_method method, kith_pool_ci ci,
     kith_fit *ret_fit) {
     CHECK(k >= 1);
+    CHECK(k <= KITH_POOL_MAX);
+    CHECK(known(method, ci));
     kith_fit fit = { .k = (uint32_t) k };
     bool equal = relevances(rows, k, &fit.k_eff);
     bool reml = method == KITH_POOL_REML;
@@ -147,6 +164,7 @@ int ki_fit(const ki_row *rows, size_t k, kith_pool_method method, kith_pool_ci c
         fit.loglik = ki_loglik(rows, k, fit.tau2);
     }
     ki_look at = ki_look_at(rows, k, fit.tau2);
+    CHECK(fit.tau2 >= 0);
     fit.mu = at.mu;
     disagreement(rows, method, &fit, equal);
     intervals(&at, ci, &fit);
@@ -154,15 +172,13 @@ int ki_fit(const ki_row *rows, size_t k, kith_pool_method method, kith_pool_ci c
     return 0;
 }
 
-static bool known(kith_pool_method method, kith_pool_ci ci) {
-    return (unsigned) method <= KITH_POOL_REML && (unsigned) ci <= KITH_CI_WALD;
-}
-
 int kith_pool_fit(const kith_leaf *leaves, size_t count, kith_pool_method method,
     kith_pool_ci ci, kith_fit *ret_fit) {
     if (count == 0 || count > KITH_POOL_MAX || !known(method, ci)) {
         return KITH_E_ARG;
     }
+    CHECK(leaves != NULL);
+    CHECK(ret_fit != NULL);
     ki_row *rows = calloc(count, sizeof *rows);
     if (!rows) {
         return KITH_E_MEMORY;

@@ -6,6 +6,7 @@
  * nothing is lost against 1. */
 #include <kith/synthesis.h>
 
+#include "base/check.h"
 #include "synthesis/bisect.h"
 
 #include <float.h>
@@ -69,6 +70,8 @@ static double beta_fraction(double a, double b, double x) {
 
 /* Regularised incomplete beta I_x(a, b); y = 1 - x, given because it may be tiny. */
 static double beta_lower(double a, double b, double x, double y) {
+    CHECK(a > 0);
+    CHECK(b > 0);
     if (x <= 0) {
         return 0;
     }
@@ -107,6 +110,8 @@ static double gamma_front(double a, double x) {
 
 /* Regularised lower incomplete gamma by its series; for x < a + 1. */
 static double gamma_series(double a, double x) {
+    CHECK(a > 0);
+    CHECK(x < a + 1);
     double term = 1 / a, sum = term;
     for (int n = 1; n < STEPS && term > sum * DBL_EPSILON / 4; n++) {
         term *= x / (a + n);
@@ -117,6 +122,8 @@ static double gamma_series(double a, double x) {
 
 /* The upper one by its continued fraction; for x >= a + 1. */
 static double gamma_fraction(double a, double x) {
+    CHECK(a > 0);
+    CHECK(x >= a + 1);
     double b = x + 1 - a, c = 1 / TINY, d = 1 / not_zero(b), h = d;
     for (int n = 1; n < STEPS; n++) {
         b += 2;

@@ -24,6 +24,7 @@ static void sort(ki_pair *pairs, size_t k) {
 }
 
 static double median(const ki_pair *sorted, size_t k) {
+    CHECK(k >= 1);
     return k % 2 ? sorted[k / 2].y : (sorted[k / 2 - 1].y + sorted[k / 2].y) / 2;
 }
 
@@ -36,6 +37,8 @@ static double median_variance(const ki_row *rows, size_t k, ki_pair *scratch) {
 }
 
 uint32_t ki_cap(ki_row *rows, size_t k, ki_pair *scratch) {
+    CHECK(rows != NULL);
+    CHECK(scratch != NULL);
     double least = median_variance(rows, k, scratch) / CAP;
     uint32_t changed = 0;
     for (size_t i = 0; i < k; i++) {
@@ -45,6 +48,7 @@ uint32_t ki_cap(ki_row *rows, size_t k, ki_pair *scratch) {
             changed++;
         }
     }
+    CHECK(2 * changed <= k); /* who is below a share of the median is below the median */
     return changed;
 }
 
@@ -62,6 +66,7 @@ static bool few_within(double x, const void *self) {
         while (it->sorted[high].y - it->sorted[low].y > x) {
             low++;
         }
+        CHECK_HOT(low <= high);
         within += high - low;
     }
     return within < it->rank;
@@ -69,6 +74,7 @@ static bool few_within(double x, const void *self) {
 
 double ki_qn_raw(const ki_pair *sorted, size_t k) {
     CHECK(k >= 2);
+    CHECK(k <= KITH_POOL_MAX);
     uint64_t half = k / 2 + 1;
     spread it = { sorted, k, half * (half - 1) / 2 };
     if (!few_within(0, &it)) {
@@ -81,8 +87,10 @@ double ki_qn(const ki_pair *sorted, size_t k) {
     /* Small samples: the factors of Croux and Rousseeuw 1992. */
     static const double small[] = { 0.399, 0.994, 0.512, 0.844, 0.611, 0.857, 0.669,
         0.872 };
+    CHECK(k >= 2);
     double n = (double) k, factor;
     if (k <= 9) {
+        CHECK(k - 2 < sizeof small / sizeof *small);
         factor = small[k - 2];
     } else {
         factor = k % 2 ? n / (n + 1.4) : n / (n + 3.8);
@@ -109,6 +117,7 @@ static double start_of(const ki_row *rows, size_t k, double tau2, ki_pair *scrat
     while (at < k - 1 && (running += scratch[at].w) < total / 2) {
         at++;
     }
+    CHECK(at < k);
     return scratch[at].y;
 }
 
@@ -136,6 +145,7 @@ static double bisquare(const ki_row *rows, size_t k, double m, double tau2, doub
 /* The sandwich. Where the bread is not positive (most sources on the falling arms
  * of psi) the weights themselves stand in for it. */
 static double error_of(const ki_row *rows, size_t k, double m, double tau2) {
+    CHECK(k >= 2);
     double meat = 0, bread = 0, weights = 0;
     for (size_t i = 0; i < k; i++) {
         double s = shortfall(&rows[i], m, tau2), w = rows[i].omega / (rows[i].v + tau2);
@@ -152,6 +162,8 @@ static double error_of(const ki_row *rows, size_t k, double m, double tau2) {
 }
 
 ki_robust ki_robust_of(ki_row *rows, size_t k, ki_pair *scratch) {
+    CHECK(rows != NULL);
+    CHECK(scratch != NULL);
     CHECK(k >= 2);
     ki_robust it = { 0 };
     double typical = median_variance(rows, k, scratch);

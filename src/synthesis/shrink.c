@@ -22,6 +22,7 @@ typedef struct mixture {
 } mixture;
 
 static void towards(double y, double v, double mu, double spread, node *ret) {
+    CHECK(v > 0);
     double share = v / (v + spread);
     ret->mean = y + share * (mu - y);
     ret->sd = sqrt(1 / (1 / v + 1 / spread));
@@ -29,6 +30,8 @@ static void towards(double y, double v, double mu, double spread, node *ret) {
 
 void kith_pool_plugin(
     const kith_leaf *own, const kith_fit *others, double *ret_theta, double *ret_se) {
+    CHECK(own != NULL);
+    CHECK(others != NULL);
     node it;
     towards(own->y, own->v, others->mu, others->tau2 + others->se * others->se, &it);
     *ret_theta = it.mean;
@@ -38,6 +41,7 @@ void kith_pool_plugin(
 /* p is its logarithm for now. */
 static node node_at(const ki_row *rows, size_t k, double y, double v, double tau) {
     node it;
+    CHECK(tau > 0);
     ki_look at = ki_look_at(rows, k, tau * tau);
     double spread = tau * tau + at.var, off = y - at.mu, logs = 0;
     for (size_t i = 0; i < k; i++) {
@@ -52,6 +56,8 @@ static node node_at(const ki_row *rows, size_t k, double y, double v, double tau
 /* Taus evenly spaced in their logarithm, from far below the least standard error
  * to far above the whole spread. */
 static void spread_nodes(const ki_row *rows, size_t k, double y, double v, node *nodes) {
+    CHECK(k >= 1);
+    CHECK(v > 0);
     double least = v, most = v, low = y, high = y, top = -INFINITY, total = 0;
     for (size_t i = 0; i < k; i++) {
         least = fmin(least, rows[i].v);
@@ -104,6 +110,7 @@ static ki_shrunk averaged(const ki_row *rows, size_t k, double y, double v) {
 }
 
 ki_shrunk ki_shrink(const ki_row *others, size_t k, double y, double v, double tau2) {
+    CHECK(others != NULL);
     CHECK(k >= 2);
     if (k <= PLUGIN_K) {
         return averaged(others, k, y, v);

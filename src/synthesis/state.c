@@ -12,6 +12,7 @@
 
 #include <kith/address.h>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/wire.h"
 
@@ -34,7 +35,15 @@ struct kith_state_digest {
     size_t count, room;
 };
 
+static void check(const kith_state_digest *digest) {
+    CHECK(digest != NULL);
+    CHECK(digest->count <= digest->room);
+    CHECK(digest->count <= SLOTS_MAX);
+    CHECK((digest->slots != NULL) == (digest->room > 0));
+}
+
 int kith_state_digest_new(kith_state_digest **ret) {
+    CHECK(ret != NULL);
     kith_state_digest *digest = calloc(1, sizeof *digest);
     if (!digest) {
         return KITH_E_MEMORY;
@@ -44,7 +53,9 @@ int kith_state_digest_new(kith_state_digest **ret) {
 }
 
 void kith_state_digest_free(kith_state_digest **digest) {
+    CHECK(digest != NULL);
     if (*digest) {
+        check(*digest);
         free((*digest)->slots);
         free(*digest);
         *digest = NULL;
@@ -62,6 +73,7 @@ static int make_room(kith_state_digest *digest) {
     }
     digest->slots = slots;
     digest->room = room;
+    CHECK(digest->count < digest->room);
     return 0;
 }
 
@@ -70,6 +82,7 @@ static void take_effects(slot *it, const kith_content *content) {
     if (~content->has & (KITH_HAS_EFFECT | KITH_HAS_COVARIANCE)) {
         return;
     }
+    CHECK(content->components <= KITH_EFFECT_MAX);
     it->components = content->components;
     for (size_t c = 0; c < it->components; c++) {
         it->y[c] = content->effect[c];
@@ -79,6 +92,9 @@ static void take_effects(slot *it, const kith_content *content) {
 
 int kith_state_digest_add(kith_state_digest *digest, const kith_content *content,
     const uint8_t id[KITH_ID_SIZE]) {
+    check(digest);
+    CHECK(content != NULL);
+    CHECK(id != NULL);
     if (content->type != KITH_LEAF && content->type != KITH_EVAL) {
         return 0;
     }
@@ -101,6 +117,7 @@ int kith_state_digest_add(kith_state_digest *digest, const kith_content *content
     memcpy(it.bytes + ORDER_BYTES, id, KITH_ID_SIZE);
     take_effects(&it, content);
     digest->slots[digest->count++] = it;
+    check(digest);
     return 0;
 }
 
@@ -137,6 +154,7 @@ static void hash_subject(ki_sha256 *hash, const slot *slots, size_t count) {
 }
 
 void kith_state_digest_finish(kith_state_digest *digest, uint8_t ret[32]) {
+    check(digest);
     const slot *slots = digest->slots;
     ki_sha256 hash;
     ki_sha256_init(&hash);
@@ -144,6 +162,7 @@ void kith_state_digest_finish(kith_state_digest *digest, uint8_t ret[32]) {
         qsort(digest->slots, digest->count, sizeof *digest->slots, by_bytes);
     }
     for (size_t i = 0; i < digest->count; i++) {
+        CHECK(i == 0 || by_bytes(&slots[i - 1], &slots[i]) <= 0);
         ki_sha256_add(&hash, slots[i].bytes, sizeof slots[i].bytes);
     }
     for (size_t from = 0, to = 0; from < digest->count; from = to) {
@@ -151,6 +170,7 @@ void kith_state_digest_finish(kith_state_digest *digest, uint8_t ret[32]) {
                memcmp(slots[from].bytes, slots[to].bytes, KITH_FINGERPRINT_SIZE) == 0) {
             to++;
         }
+        CHECK(to > from);
         hash_subject(&hash, slots + from, to - from);
     }
     ki_sha256_done(&hash, ret);

@@ -18,7 +18,9 @@ typedef struct search {
 } search;
 
 ki_look ki_look_at(const ki_row *rows, size_t k, double tau2) {
+    CHECK(rows != NULL);
     CHECK(k >= 1);
+    CHECK(tau2 >= 0);
     ki_look at = { 0 };
     double wy = 0, var = 0, omega = 0, cross = 0;
     for (size_t i = 0; i < k; i++) {
@@ -45,6 +47,7 @@ ki_look ki_look_at(const ki_row *rows, size_t k, double tau2) {
 }
 
 double ki_typical_variance(const ki_row *rows, size_t k) {
+    CHECK(k >= 2);
     double sum = 0, pairs = 0;
     for (size_t i = 0; i < k; i++) {
         double w = 1 / rows[i].v;
@@ -55,6 +58,7 @@ double ki_typical_variance(const ki_row *rows, size_t k) {
 }
 
 double ki_tau2_dl(const ki_row *rows, size_t k) {
+    CHECK(k >= 2);
     ki_look at = ki_look_at(rows, k, 0);
     /* C = A - sum a^2 / A = 2 sum a_i a_j / A */
     return fmax(0, (at.q - at.wanted) * at.weight / (2 * at.pairs));
@@ -62,6 +66,7 @@ double ki_tau2_dl(const ki_row *rows, size_t k) {
 
 /* Q is convex and falling: from 0 the steps rise and cannot overshoot. */
 double ki_tau2_where_q(const ki_row *rows, size_t k, double target) {
+    CHECK(k >= 2);
     double tau2 = 0, small = ki_typical_variance(rows, k);
     for (int n = 0; n < NEWTON_STEPS; n++) {
         ki_look at = ki_look_at(rows, k, tau2);
@@ -70,6 +75,7 @@ double ki_tau2_where_q(const ki_row *rows, size_t k, double target) {
         tau2 += step;
         if (step <= NEAR * (tau2 + small)) break;
     }
+    CHECK(tau2 >= 0);
     return tau2;
 }
 
@@ -80,6 +86,7 @@ static bool too_spread(double tau2, const void *self) {
 }
 
 double ki_tau2_pm(const ki_row *rows, size_t k, bool equal) {
+    CHECK(k >= 2);
     if (equal) {
         return ki_tau2_where_q(rows, k, (double) (k - 1));
     }
@@ -113,6 +120,7 @@ static double likelihood(const ki_row *rows, size_t k, double tau2) {
 
 /* Beyond this the likelihood falls: the whole spread and the worst variance. */
 static double reml_limit(const ki_row *rows, size_t k) {
+    CHECK(k >= 1);
     double low = rows[0].y, high = rows[0].y, v = rows[0].v;
     for (size_t i = 1; i < k; i++) {
         low = fmin(low, rows[i].y);
@@ -144,6 +152,7 @@ double ki_tau2_reml(const ki_row *rows, size_t k) {
         up = still;
         from = to;
     }
+    CHECK(best >= 0);
     return best;
 }
 
@@ -155,6 +164,8 @@ double ki_loglik(const ki_row *rows, size_t k, double tau2) {
 /* sqrt(2 / (W2 - 2 W3 / W1 + (W2 / W1)^2)). The sum is the squared norm of the
  * matrix diag(w) - w w' / W, taken here entry by entry: nothing cancels. */
 double ki_tau2_se(const ki_row *rows, size_t k, double tau2) {
+    CHECK(k >= 2);
+    CHECK(tau2 >= 0);
     ki_look at = ki_look_at(rows, k, tau2);
     double norm = 0, squares = 0, before = 0;
     for (size_t i = 0; i < k; i++) {
