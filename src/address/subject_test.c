@@ -85,8 +85,11 @@ static void knows_its_limit(void) {
     memset(text, 'a', sizeof text);
     text[KITH_SUBJECT_MAX + 1] = '\0';
     EXPECT(!kith_subject_valid(text));
+    EXPECT(!kith_pattern_valid(text));
     text[KITH_SUBJECT_MAX] = '\0';
     EXPECT(kith_subject_valid(text));
+    EXPECT(kith_pattern_valid(text));
+    EXPECT(kith_subject_fault(text, false) == NULL);
 }
 
 static void matches_by_whole_tokens(void) {

@@ -50,6 +50,8 @@ static const suffix plain[] = { { "", 1 }, { NULL, 0 } };
 
 /* Digits with an optional sign, then one of the suffixes; nothing may overflow. */
 static bool parse_int(const char *text, const suffix *list, int64_t *ret) {
+    CHECK(text != NULL);
+    CHECK(ret != NULL);
     if (*text != '-' && (*text < '0' || *text > '9')) {
         return false;
     }
@@ -80,6 +82,7 @@ static bool parse_bool(const char *text, bool *ret) {
 }
 
 static bool parse_one(const char *words, const char *text, int *ret) {
+    CHECK(words != NULL);
     size_t length = strlen(text);
     int index = 0;
     for (const char *p = words; *p != '\0'; index++) {
@@ -123,6 +126,7 @@ static int set_int(const kith_option *o, void *field, const char *value, kith_er
                        : o->type == KITH_OPTION_BYTES ? "a size (512, 4KiB, 1G)"
                                                       : "a whole number";
     int64_t number;
+    CHECK(o->min <= o->max);
     if (!parse_int(value, list, &number) || number < o->min || number > o->max) {
         return refuse_range(o, value, what, err);
     }
@@ -132,6 +136,7 @@ static int set_int(const kith_option *o, void *field, const char *value, kith_er
 
 static int set_text(const kith_option *o, void *field, const char *value, kith_error *err) {
     size_t n = strlen(value);
+    CHECK(o->min >= 0);
     if ((int64_t) n < o->min || (int64_t) n > o->max) {
         return ki_fail(err, KITH_E_CONFIG,
             "%s=%.40s has %zu bytes, not %" PRId64 " to %" PRId64, o->name, value, n,
@@ -186,6 +191,7 @@ static const kith_option *find(const kith_option *table, const char *name) {
 }
 
 int kith_option_presets(const kith_option *table, void *self, kith_error *err) {
+    CHECK(self != NULL);
     for (const kith_option *o = table; o != NULL && o->name != NULL; o++) {
         if (o->preset != NULL) {
             int r = set_field(o, (char *) self + o->offset, o->preset, err);
@@ -199,6 +205,7 @@ int kith_option_presets(const kith_option *table, void *self, kith_error *err) {
 
 int kith_option_set(const kith_option *table, void *self, const char *name,
     const char *value, kith_error *err) {
+    CHECK(self != NULL);
     CHECK(name != NULL);
     CHECK(value != NULL);
     const kith_option *o = find(table, name);
@@ -220,6 +227,7 @@ static int hex_digit(char c) {
 /* Copies up to `stop` bytes with %XX decoded; false: too long, or bad escape. */
 static bool unescape(const char *from, size_t stop, char *to, size_t size) {
     size_t used = 0;
+    CHECK(size >= 1);
     for (size_t i = 0; i < stop; i++) {
         char c = from[i];
         if (c == '%') {
@@ -232,6 +240,7 @@ static bool unescape(const char *from, size_t stop, char *to, size_t size) {
         if (used + 1 >= size) return false;
         to[used++] = c;
     }
+    CHECK(used < size);
     to[used] = '\0';
     return true;
 }
@@ -240,6 +249,7 @@ static bool unescape(const char *from, size_t stop, char *to, size_t size) {
 static int set_pair(const kith_option *table, void *self, const char *pair, size_t length,
     char *ret_name, kith_error *err) {
     char value[VALUE_MAX];
+    CHECK(length >= 1);
     const char *mark = memchr(pair, '=', length);
     size_t name_length = mark == NULL ? length : (size_t) (mark - pair);
     size_t skip = mark == NULL ? length : name_length + 1;
@@ -282,21 +292,22 @@ int kith_option_query(
 }
 
 /* The largest suffix that divides the number. */
-static size_t show_suffixed(
-    const suffix *list, int64_t number, char *ret_text, size_t size) {
+static int show_suffixed(const suffix *list, int64_t number, char *ret_text, size_t size) {
     const suffix *best = &list[0];
     for (const suffix *s = list; s->text != NULL; s++) {
         if (number != 0 && number % s->factor == 0 && s->factor > best->factor) {
             best = s;
         }
     }
-    int n = snprintf(ret_text, size, "%" PRId64 "%s", number / best->factor,
+    return snprintf(ret_text, size, "%" PRId64 "%s", number / best->factor,
         number == 0 ? "" : best->text);
-    return n < 0 ? 0 : (size_t) n;
 }
 
 size_t kith_option_show(
     const kith_option *o, const void *self, char *ret_text, size_t size) {
+    CHECK(o != NULL);
+    CHECK(self != NULL);
+    CHECK(size >= 1);
     const char *field = (const char *) self + o->offset;
     int64_t number;
     double real;
@@ -309,10 +320,12 @@ size_t kith_option_show(
         break;
     case KITH_OPTION_TIME:
         memcpy(&number, field, sizeof number);
-        return show_suffixed(times, number, ret_text, size);
+        n = show_suffixed(times, number, ret_text, size);
+        break;
     case KITH_OPTION_BYTES:
         memcpy(&number, field, sizeof number);
-        return show_suffixed(sizes, number, ret_text, size);
+        n = show_suffixed(sizes, number, ret_text, size);
+        break;
     case KITH_OPTION_TEXT: n = snprintf(ret_text, size, "%s", field); break;
     case KITH_OPTION_BOOL:
         memcpy(&yes, field, sizeof yes);
@@ -334,67 +347,4 @@ size_t kith_option_show(
         break;
     }
     return n < 0 ? 0 : (size_t) n < size ? (size_t) n : size - 1;
-}
-
-/* Edit distance with swaps of neighbours, for words up to 31 bytes. */
-static size_t distance(const char *a, const char *b) {
-    enum {
-        WORD = 32
-    };
-    size_t rows[3][WORD + 1], na = strlen(a), nb = strlen(b);
-    if (na >= WORD || nb >= WORD) {
-        return WORD;
-    }
-    size_t *two = rows[0], *one = rows[1], *now = rows[2];
-    for (size_t j = 0; j <= nb; j++) one[j] = j;
-    for (size_t i = 1; i <= na; i++) {
-        now[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            size_t best = one[j - 1] + (a[i - 1] != b[j - 1]);
-            best = one[j] + 1 < best ? one[j] + 1 : best;
-            best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                two[j - 2] + 1 < best) {
-                best = two[j - 2] + 1;
-            }
-            now[j] = best;
-        }
-        size_t *old = two;
-        two = one;
-        one = now;
-        now = old;
-    }
-    return one[nb];
-}
-
-/* Near: at most a third of the word is wrong. */
-static bool nearer(const char *candidate, const char *word, size_t *best) {
-    size_t d = distance(candidate, word);
-    if (d >= *best || 3 * d > strlen(word) + 2) {
-        return false;
-    }
-    *best = d;
-    return true;
-}
-
-const char *kith_option_nearest(const kith_option *table, const char *name) {
-    const char *found = NULL;
-    size_t best = SIZE_MAX;
-    for (const kith_option *o = table; o != NULL && o->name != NULL; o++) {
-        if (nearer(o->name, name, &best)) {
-            found = o->name;
-        }
-    }
-    return found;
-}
-
-const char *kith_nearest_word(const char *const *words, const char *word) {
-    const char *found = NULL;
-    size_t best = SIZE_MAX;
-    for (; *words != NULL; words++) {
-        if (nearer(*words, word, &best)) {
-            found = *words;
-        }
-    }
-    return found;
 }

@@ -55,6 +55,9 @@ static void says_what_is_wrong(void) {
         { "name=", "has 0 bytes" },
         { "name=x&on=maybe", "is not yes or no" },
         { "name=x&mode=slo", "is not one of slow|fast|mad" },
+        { "name=x&mode=slower", "is not one of slow|fast|mad" },
+        { "name=x&mode=", "is not one of" },
+        { "name=x&mode=slow|fast", "is not one of" },
         { "name=x&rate=nan", "is not a number" },
         { "name=x&rate=101", "from 0 to 100" },
         { "name=x&conut=3", "no option conut; did you mean count?" },
@@ -90,6 +93,24 @@ static void shows_what_it_read(void) {
     }
 }
 
+static void what_it_shows_is_cut_to_fit(void) {
+    sample s = { .count = 12345,
+        .wait_ns = 90000000000,
+        .size = 2 << 20,
+        .name = "bob",
+        .on = true,
+        .mode = 1,
+        .rate = 0.25 };
+    for (const kith_option *o = table; o->name != NULL; o++) {
+        char whole[64], part[3] = "##";
+        size_t length = kith_option_show(o, &s, whole, sizeof whole);
+        EXPECT_INT(length, strlen(whole));
+        EXPECT(length >= 2);
+        EXPECT_INT(kith_option_show(o, &s, part, 2), 1);
+        EXPECT(part[0] == whole[0] && part[1] == '\0' && part[2] == '\0');
+    }
+}
+
 static void finds_the_word_that_was_meant(void) {
     static const char *const verbs[] = { "post", "follow", "get", "ask", "why", NULL };
     EXPECT(strcmp(kith_nearest_word(verbs, "pots"), "post") == 0);
@@ -101,6 +122,7 @@ static const test_case cases[] = {
     { "takes_presets_and_values", takes_presets_and_values },
     { "says_what_is_wrong", says_what_is_wrong },
     { "shows_what_it_read", shows_what_it_read },
+    { "what_it_shows_is_cut_to_fit", what_it_shows_is_cut_to_fit },
     { "finds_the_word_that_was_meant", finds_the_word_that_was_meant },
 };
 TEST_MAIN(cases)

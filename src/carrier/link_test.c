@@ -104,13 +104,22 @@ static void refuses_another_abi(void) {
 }
 
 static void refuses_a_carrier_with_a_hole(void) {
-    for (int hole = 0; hole < 13; hole++) {
+    for (int hole = 0; hole < 16; hole++) {
         kith_carrier c = liar;
         static const kith_option far[] = {
             { .name = "far", .type = KITH_OPTION_INT, .offset = 9 }, { .name = NULL }
         };
         static const kith_option odd[] = { { .name = "odd", .type = 99 },
             { .name = NULL } };
+        static const kith_option mute[] = { { .name = "mute", .type = KITH_OPTION_BOOL },
+            { .name = NULL } };
+        static const kith_option none[] = {
+            { .name = "none", .type = KITH_OPTION_ONE, .help = "" }, { .name = NULL }
+        };
+        static const kith_option back[] = {
+            { .name = "back", .type = KITH_OPTION_INT, .min = 1, .help = "" },
+            { .name = NULL }
+        };
         if (hole == 0) c.summary = NULL;
         if (hole == 1) c.state_size = 0;
         if (hole == 2) c.open = NULL;
@@ -124,6 +133,9 @@ static void refuses_a_carrier_with_a_hole(void) {
         if (hole == 10) c.scheme = "";
         if (hole == 11) c.options = far;
         if (hole == 12) c.options = odd;
+        if (hole == 13) c.options = mute;
+        if (hole == 14) c.options = none;
+        if (hole == 15) c.options = back;
         EXPECT_INT(open_this(&c, NULL), KITH_E_NOTSUP);
     }
     EXPECT_INT(open_this(&liar, NULL), 0);

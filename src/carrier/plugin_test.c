@@ -87,6 +87,9 @@ static void refuses_abi_holes_and_wrong_names(void) {
     EXPECT(strstr(err.text, "lacks a member") != NULL);
     EXPECT_INT(kith_link_open(&l, "misnamed://here", &host, &err), KITH_E_NOTSUP);
     EXPECT(strstr(err.text, "is for 'sample'") != NULL);
+    (void) copied("sample", "simple", 0600); /* as long, and another word */
+    EXPECT_INT(kith_link_open(&l, "simple://here", &host, &err), KITH_E_NOTSUP);
+    EXPECT(strstr(err.text, "is for 'sample'") != NULL);
     EXPECT(l == NULL);
     drop_folder();
 }

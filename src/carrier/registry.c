@@ -50,7 +50,9 @@ static int vet_options(const kith_carrier *c, kith_error *err) {
     size_t rows = 0;
     for (const kith_option *o = c->options; o != NULL && o->name != NULL; o++) {
         size_t size = field_size(o);
-        if (++rows > KITH_OPTIONS_MAX || size == 0 || o->offset > c->state_size ||
+        bool told = o->help != NULL && o->min <= o->max &&
+                    (o->type != KITH_OPTION_ONE || o->words != NULL);
+        if (!told || ++rows > KITH_OPTIONS_MAX || size == 0 || o->offset > c->state_size ||
             size > c->state_size - o->offset) {
             return ki_fail(err, KITH_E_NOTSUP, "carrier %s: option %s makes no sense",
                 c->scheme, o->name);

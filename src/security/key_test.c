@@ -332,6 +332,18 @@ static void random_lines_are_no_keys(void) {
     }
 }
 
+static void what_cannot_be_sealed_stays_as_it_was(void) {
+    uint8_t seed[32] = { 7 };
+    kith_key *key = NULL;
+    kith_content content = { .type = KITH_LEAF, .source = { 1, 2, 3 } }, before = content;
+    kith_packet packet = { .length = 5, .bytes = "abcde" }, same = packet;
+    EXPECT_INT(kith_key_from_seed(&key, seed, NULL), 0);
+    EXPECT(kith_packet_seal(&content, key, &packet) < 0);
+    EXPECT(memcmp(&content, &before, sizeof content) == 0);
+    EXPECT(memcmp(&packet, &same, sizeof packet) == 0);
+    kith_key_free(&key);
+}
+
 static const test_case cases[] = {
     { "comes_back_from_its_file", comes_back_from_its_file },
     { "a_relative_path_works_too", a_relative_path_works_too },
@@ -356,5 +368,6 @@ static const test_case cases[] = {
         seedbug_16_a_thousand_keys_have_a_thousand_ids },
     { "a_seed_gives_the_key_of_the_standard", a_seed_gives_the_key_of_the_standard },
     { "random_lines_are_no_keys", random_lines_are_no_keys },
+    { "what_cannot_be_sealed_stays_as_it_was", what_cannot_be_sealed_stays_as_it_was },
 };
 TEST_MAIN(cases)

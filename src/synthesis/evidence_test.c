@@ -80,6 +80,7 @@ static void a_confidence_without_a_variance_is_only_a_report(void) {
     EXPECT_INT(scalar(with_confidence(0, 0.5f)), KITH_E_ARG);
     EXPECT_INT(scalar(with_confidence(1, 0.0f)), KITH_E_ARG);
     EXPECT_INT(scalar(with_confidence(1, nextafterf(0.5f, 1))), KITH_E_ARG);
+    EXPECT_INT(scalar(with_confidence(1, nextafterf(1, 2))), KITH_E_ARG);
     EXPECT_INT(scalar(with_confidence(1, NAN)), KITH_E_ARG);
     EXPECT(isnan(y) && isnan(v));
 }
@@ -188,6 +189,21 @@ static void the_digest_covers_every_field_and_the_sums(void) {
     }
 }
 
+/* A variance that no flag names is no part of what was said. */
+static void the_sums_take_only_what_the_flags_name(void) {
+    uint8_t id[KITH_ID_SIZE] = { 1 }, digests[2][32];
+    for (int i = 0; i < 2; i++) {
+        kith_content content = with_confidence(2, 0.75f);
+        content.covariance[0] = i;
+        kith_state_digest *digest = NULL;
+        EXPECT_INT(kith_state_digest_new(&digest), 0);
+        EXPECT_INT(kith_state_digest_add(digest, &content, id), 0);
+        kith_state_digest_finish(digest, digests[i]);
+        kith_state_digest_free(&digest);
+    }
+    EXPECT(memcmp(digests[0], digests[1], 32) == 0);
+}
+
 static void a_tombstone_holds_no_slot(void) {
     uint8_t id[KITH_ID_SIZE] = { 1 }, empty[32], after[32];
     kith_state_digest *digest = NULL;
@@ -219,6 +235,7 @@ static const test_case cases[] = {
     { "another_state_has_another_digest", another_state_has_another_digest },
     { "the_digest_covers_every_field_and_the_sums",
         the_digest_covers_every_field_and_the_sums },
+    { "the_sums_take_only_what_the_flags_name", the_sums_take_only_what_the_flags_name },
     { "a_tombstone_holds_no_slot", a_tombstone_holds_no_slot },
 };
 
