@@ -49,11 +49,26 @@ static void every_code_has_its_own_name(void) {
     EXPECT(strcmp(kith_error_name(KITH_E_CONFIG - 1), "unknown") == 0);
 }
 
+/* What may go well the next time, as it is. */
+static void only_what_passes_by_itself_is_tried_again(void) {
+    static const int again[] = { KITH_FULL, KITH_OPEN, KITH_E_SYSTEM, KITH_E_TIMEOUT,
+        KITH_E_SPACE, KITH_E_BUSY };
+    for (int code = KITH_E_REFUSED; code <= KITH_STOP; code++) {
+        bool wanted = false;
+        for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
+            wanted = wanted || code == again[i];
+        }
+        EXPECT(kith_error_retriable(code) == wanted);
+    }
+}
+
 static const test_case cases[] = {
     { "says_reason_and_way", says_reason_and_way },
     { "keeps_errno", keeps_errno },
     { "speaks_to_nobody", speaks_to_nobody },
     { "cuts_what_is_too_long", cuts_what_is_too_long },
+    { "only_what_passes_by_itself_is_tried_again",
+        only_what_passes_by_itself_is_tried_again },
     { "every_code_has_its_own_name", every_code_has_its_own_name },
 };
 TEST_MAIN(cases)

@@ -76,6 +76,24 @@ static void says_what_is_wrong(void) {
     }
 }
 
+/* 1023 bytes are the longest value of a URL, 63 the longest name. */
+static void what_is_too_long_is_refused_at_the_first_byte_too_many(void) {
+    static const kith_option wide[] = {
+        { "name", KITH_OPTION_TEXT, 0, 1, 2000, "x", NULL, "" }, { .name = NULL }
+    };
+    char field[2001], query[2000];
+    kith_error err = { 0 };
+    memset(query, 'a', sizeof query);
+    memcpy(query, "name=", 5);
+    query[5 + 1023] = '\0';
+    EXPECT_INT(kith_option_query(wide, field, query, &err), 0);
+    EXPECT_INT(strlen(field), 1023);
+    query[5 + 1023] = 'a';
+    query[5 + 1024] = '\0';
+    EXPECT_INT(kith_option_query(wide, field, query, &err), KITH_E_CONFIG);
+    EXPECT(strstr(err.text, "too long") != NULL);
+}
+
 static void shows_what_it_read(void) {
     static const char *const texts[][2] = { { "wait", "90s" }, { "wait", "250ms" },
         { "size", "4KiB" }, { "count", "12" }, { "on", "yes" }, { "mode", "fast" },
@@ -115,12 +133,16 @@ static void finds_the_word_that_was_meant(void) {
     static const char *const verbs[] = { "post", "follow", "get", "ask", "why", NULL };
     EXPECT(strcmp(kith_nearest_word(verbs, "pots"), "post") == 0);
     EXPECT(strcmp(kith_nearest_word(verbs, "folow"), "follow") == 0);
+    EXPECT(strcmp(kith_nearest_word(verbs, "gte"), "get") == 0); /* a swap is one mistake */
+    EXPECT(kith_nearest_word(verbs, "gxy") == NULL);
     EXPECT(kith_nearest_word(verbs, "transport") == NULL);
 }
 
 static const test_case cases[] = {
     { "takes_presets_and_values", takes_presets_and_values },
     { "says_what_is_wrong", says_what_is_wrong },
+    { "what_is_too_long_is_refused_at_the_first_byte_too_many",
+        what_is_too_long_is_refused_at_the_first_byte_too_many },
     { "shows_what_it_read", shows_what_it_read },
     { "what_it_shows_is_cut_to_fit", what_it_shows_is_cut_to_fit },
     { "finds_the_word_that_was_meant", finds_the_word_that_was_meant },
