@@ -33,6 +33,8 @@ static kith_key *key_alloc(void) {
 
 int kith_key_from_seed(kith_key **ret, const uint8_t seed[32], kith_error *err) {
     uint8_t public[KITH_KEY_SIZE];
+    CHECK(ret != NULL);
+    CHECK(seed != NULL);
     kith_key *key = key_alloc();
     if (key == NULL) {
         return ki_fail(err, KITH_E_MEMORY, "no memory for a key");
@@ -59,12 +61,16 @@ void kith_key_free(kith_key **key) {
 }
 
 void kith_key_public(const kith_key *key, uint8_t ret_public[KITH_KEY_SIZE]) {
+    CHECK(key != NULL);
+    CHECK(ret_public != NULL);
     memcpy(ret_public, key->secret + SEED_SIZE, KITH_KEY_SIZE);
 }
 
 /* Signs what was encoded; the source is part of it. */
 static void sign(const kith_key *key, kith_packet *packet) {
     uint8_t message[MARK + KITH_PACKET_MAX];
+    CHECK(packet->length > KITH_SIGNATURE_SIZE);
+    CHECK(packet->length <= KITH_PACKET_MAX);
     size_t length = packet->length - (size_t) KITH_SIGNATURE_SIZE;
     memcpy(message, KITH_PACKET_SIGNED, MARK);
     memcpy(message + MARK, packet->bytes, length);
@@ -75,6 +81,8 @@ static void sign(const kith_key *key, kith_packet *packet) {
 int kith_packet_seal(kith_content *content, const kith_key *key, kith_packet *ret_packet) {
     uint8_t before[KITH_KEY_SIZE];
     kith_packet packet;
+    CHECK(content != NULL);
+    CHECK(ret_packet != NULL);
     memcpy(before, content->source, sizeof before);
     kith_key_public(key, content->source);
     int r = kith_packet_encode(content, &packet);
@@ -96,6 +104,8 @@ void ki_key_format(const kith_key *key, char *ret_text) {
         base64, sizeof base64, key->secret, SEED_SIZE, sodium_base64_VARIANT_ORIGINAL);
     kith_keyid(key->secret + SEED_SIZE, keyid);
     ki_hex(keyid, sizeof keyid, check);
+    CHECK(key != NULL);
+    CHECK(ret_text != NULL);
     memcpy(ret_text, KIND, BASE64_AT);
     memcpy(ret_text + BASE64_AT, base64, BASE64_SIZE);
     ret_text[CHECK_AT - 1] = ' ';
@@ -125,6 +135,7 @@ kith_key *ki_key_parse(const char *text, size_t length, kith_error *err) {
         sodium_memzero(again, sizeof again);
         sodium_memzero(seed, sizeof seed);
     }
+    CHECK(!fits || key != NULL);
     if (!fits) {
         kith_key_free(&key);
         (void) ki_fail(err, KITH_E_CORRUPT, "not a whole key file");

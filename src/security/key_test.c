@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -332,6 +333,26 @@ static void random_lines_are_no_keys(void) {
     }
 }
 
+/* Not even the root folder can be opened: nothing else may be taken for it. */
+static void a_process_without_descriptors_loads_no_key_and_loses_none(void) {
+    struct rlimit before, few;
+    kith_key *key = NULL;
+    kith_error err = { 0 };
+    EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    bool open_before = fcntl(0, F_GETFD) >= 0;
+    few = before;
+    few.rlim_cur = 0;
+    EXPECT(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    int loaded = kith_key_load(&key, "/tmp/no-such-key", &err);
+    int made = kith_key_create(&key, "/tmp/no-such-key", NULL);
+    EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    EXPECT_INT(loaded, KITH_E_SYSTEM);
+    EXPECT_INT(made, KITH_E_SYSTEM);
+    EXPECT(strstr(err.text, "open /") != NULL);
+    EXPECT(key == NULL);
+    EXPECT((fcntl(0, F_GETFD) >= 0) == open_before);
+}
+
 static void what_cannot_be_sealed_stays_as_it_was(void) {
     uint8_t seed[32] = { 7 };
     kith_key *key = NULL;
@@ -368,6 +389,8 @@ static const test_case cases[] = {
         seedbug_16_a_thousand_keys_have_a_thousand_ids },
     { "a_seed_gives_the_key_of_the_standard", a_seed_gives_the_key_of_the_standard },
     { "random_lines_are_no_keys", random_lines_are_no_keys },
+    { "a_process_without_descriptors_loads_no_key_and_loses_none",
+        a_process_without_descriptors_loads_no_key_and_loses_none },
     { "what_cannot_be_sealed_stays_as_it_was", what_cannot_be_sealed_stays_as_it_was },
 };
 TEST_MAIN(cases)

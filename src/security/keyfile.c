@@ -3,6 +3,7 @@
  * that somebody could change between the look and the use. */
 #include "security/key.h"
 
+#include "base/check.h"
 #include "base/fail.h"
 
 #include <errno.h>
@@ -29,7 +30,9 @@ static bool owner_safe(const struct stat *st) {
 /* Opens `folder`, no link in its path, and looks at each one above it. */
 static int open_folder(const char *folder, kith_error *err) {
     struct stat st;
+    CHECK(folder[0] == '/'); /* realpath made it */
     int fd = open("/", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    if (fd < 0) (void) ki_fail_sys(err, "open /");
     for (const char *p = folder; fd >= 0;) {
         if (fstat(fd, &st) < 0) {
             (void) ki_fail_sys(err, "look at %s", folder);
@@ -49,6 +52,7 @@ static int open_folder(const char *folder, kith_error *err) {
         }
         char name[NAME_MAX + 1];
         size_t n = strcspn(p, "/");
+        CHECK(n < sizeof name);
         (void) snprintf(name, sizeof name, "%.*s", (int) n, p);
         int next = openat(fd, name, O_DIRECTORY | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0) (void) ki_fail_sys(err, "open %s", folder);
@@ -81,9 +85,11 @@ static int open_parent(const char *path, const char **ret_name, kith_error *err)
     kith_error why = { 0 };
     int fd = open_folder(real, &why);
     if (fd < 0) {
+        CHECK(why.code < 0);
         if (err != NULL) *err = why;
         return why.code;
     }
+    CHECK(*name != '\0');
     *ret_name = name;
     return fd;
 }
@@ -124,6 +130,8 @@ int kith_key_create(kith_key **ret, const char *path, kith_error *err) {
     const char *name;
     char text[KEY_FILE_SIZE];
     kith_key *key = NULL;
+    CHECK(ret != NULL);
+    CHECK(path != NULL);
     int folder = open_parent(path, &name, err);
     if (folder < 0) return ki_fail_in(err, folder, "key %s", path);
     int r = kith_key_generate(&key, err);
@@ -173,6 +181,7 @@ static ssize_t read_whole(int fd, char *ret, size_t size) {
         if (n < 0 && errno != EINTR) return -1;
         if (n > 0) got += (size_t) n;
     }
+    CHECK(got <= size);
     return (ssize_t) got;
 }
 
@@ -189,7 +198,8 @@ static int load_in(kith_key **ret, int folder, const char *name, kith_error *err
         sodium_memzero(text, sizeof text);
         if (key != NULL) *ret = key;
         if (key == NULL && err != NULL) *err = why;
-        r = key == NULL ? why.code : 0;
+        CHECK((key == NULL) == (why.code < 0));
+        r = why.code;
     }
     (void) close(fd);
     return r;
@@ -197,6 +207,8 @@ static int load_in(kith_key **ret, int folder, const char *name, kith_error *err
 
 int kith_key_load(kith_key **ret, const char *path, kith_error *err) {
     const char *name;
+    CHECK(ret != NULL);
+    CHECK(path != NULL);
     int folder = open_parent(path, &name, err);
     if (folder < 0) return ki_fail_in(err, folder, "key %s", path);
     int r = load_in(ret, folder, name, err);
