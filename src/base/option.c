@@ -61,6 +61,10 @@ static bool parse_int(const char *text, const suffix *list, int64_t *ret) {
     if (errno != 0 || end == text || (*text == '-' && end == text + 1)) {
         return false;
     }
+    if (value == 0 && *end == '\0') { /* nothing of any unit; it is shown so too */
+        *ret = 0;
+        return true;
+    }
     for (; list->text != NULL; list++) {
         if (strcmp(end, list->text) == 0) {
             return !__builtin_mul_overflow(value, list->factor, ret);

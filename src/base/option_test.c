@@ -95,9 +95,9 @@ static void what_is_too_long_is_refused_at_the_first_byte_too_many(void) {
 }
 
 static void shows_what_it_read(void) {
-    static const char *const texts[][2] = { { "wait", "90s" }, { "wait", "250ms" },
-        { "size", "4KiB" }, { "count", "12" }, { "on", "yes" }, { "mode", "fast" },
-        { "name", "bob" }, { "rate", "0.25" } };
+    static const char *const texts[][2] = { { "wait", "0" }, { "wait", "90s" },
+        { "wait", "250ms" }, { "size", "4KiB" }, { "count", "12" }, { "on", "yes" },
+        { "mode", "fast" }, { "name", "bob" }, { "rate", "0.25" } };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         sample s = { 0 }, again = { 0 };
         char shown[64];
