@@ -11,7 +11,31 @@
 #define HEX   "0123456789abcdef" /* lower case only: FAT keeps it, and folds no digit */
 #define TOKEN "abcdefghijklmnopqrstuvwxyz0123456789_-"
 
+static int digit(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* 32 digits and ".kp", and no more: asked for each file at each look. */
+static bool is_packet(const char *name, uint8_t ret_id[DIR_ID_SIZE]) {
+    uint8_t id[DIR_ID_SIZE];
+    for (size_t i = 0; i < DIR_ID_SIZE; i++) {
+        int high = digit(name[2 * i]), low = high < 0 ? -1 : digit(name[2 * i + 1]);
+        if (low < 0) {
+            return false;
+        }
+        id[i] = (uint8_t) (high << 4 | low);
+    }
+    if (strcmp(name + 2 * sizeof id, ".kp") != 0) {
+        return false;
+    }
+    memcpy(ret_id, id, sizeof id);
+    return true;
+}
+
 int ki_dir_kind(const char *name, uint8_t ret_id[DIR_ID_SIZE]) {
+    if (is_packet(name, ret_id)) {
+        return DIR_PACKET;
+    }
     size_t n = strnlen(name, 256), hex = strspn(name, HEX);
     if (n == 2 && hex == 2) {
         return DIR_SHARD;
@@ -20,12 +44,7 @@ int ki_dir_kind(const char *name, uint8_t ret_id[DIR_ID_SIZE]) {
         strspn(name, TOKEN) == n - 1) {
         return DIR_TOKEN;
     }
-    if (n < 4 || strcmp(name + n - 3, ".kp") != 0) {
-        return DIR_OTHER;
-    }
-    bool ours = n == DIR_NAME_SIZE - 1 && hex == 2 * DIR_ID_SIZE &&
-                ki_unhex(name, 2 * DIR_ID_SIZE, ret_id, DIR_ID_SIZE);
-    return ours ? DIR_PACKET : DIR_COPY;
+    return n >= 4 && strcmp(name + n - 3, ".kp") == 0 ? DIR_COPY : DIR_OTHER;
 }
 
 void ki_dir_path(const char *subject, uint8_t shard, char ret_path[DIR_PATH_SIZE]) {

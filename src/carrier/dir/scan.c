@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-#include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,23 +117,27 @@ bool ki_watches_next(watches *on, events *e, const char **ret_path, const char *
 
 void ki_walk_stop(walk *w) {
     while (w->depth > 0) {
-        (void) closedir(w->folders[--w->depth]);
+        close(w->levels[--w->depth].fd);
     }
     w->going = w->shard = false;
 }
 
+static level *innermost(walk *w) {
+    CHECK(w->depth > 0 && w->depth <= WALK_DEPTH);
+    return &w->levels[w->depth - 1];
+}
+
 /* Takes fd. */
 static int enter(walk *w, int fd) {
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (d == NULL) {
-        if (fd >= 0) {
-            close(fd);
-        }
+    if (fd < 0) {
         return KITH_E_SYSTEM;
     }
     CHECK(w->depth < WALK_DEPTH);
-    w->lengths[w->depth] = strlen(w->subject);
-    w->folders[w->depth++] = d;
+    level *l = &w->levels[w->depth++];
+    l->fd = fd;
+    l->number = ++w->folders;
+    l->length = strlen(w->subject);
+    l->at = l->end = 0;
     return 0;
 }
 
@@ -142,17 +146,18 @@ int ki_walk_start(walk *w, const tree *t, watches *on) {
     w->subject[0] = '\0';
     int r = enter(w, openat(t->root, ".", FOLDER));
     if (r == 0) {
-        watch(on, dirfd(w->folders[0]), "");
+        watch(on, w->levels[0].fd, "");
         w->going = true;
     }
     return r;
 }
 
 static void leave(walk *w) {
-    (void) closedir(w->folders[--w->depth]);
+    close(innermost(w)->fd);
+    w->depth--;
     w->shard = false;
     if (w->depth > 0) {
-        w->subject[w->lengths[w->depth - 1]] = '\0';
+        w->subject[innermost(w)->length] = '\0';
     }
 }
 
@@ -164,29 +169,47 @@ static bool descend(walk *w, watches *on, int kind, const char *name) {
         (token && (w->depth > KITH_TOKENS_MAX || at + (at > 0) + n > KITH_SUBJECT_MAX))) {
         return false;
     }
-    if (enter(w, openat(dirfd(w->folders[w->depth - 1]), name, FOLDER)) < 0) {
+    if (enter(w, openat(innermost(w)->fd, name, FOLDER)) < 0) {
         return false;
     }
+    level *l = innermost(w);
     if (token) {
         (void) snprintf(w->subject + at, sizeof w->subject - at, "%s%.*s",
             at == 0 ? "" : ".", (int) n, name);
-        w->lengths[w->depth - 1] = strlen(w->subject);
-        watch(on, dirfd(w->folders[w->depth - 1]), "");
+        l->length = strlen(w->subject);
+        watch(on, l->fd, "");
     } else {
         char path[DIR_PATH_SIZE];
         ki_dir_path(w->subject, 0, path);
         memcpy(path + strlen(path) - 2, name, 2);
         w->shard = true;
-        watch(on, dirfd(w->folders[w->depth - 1]), path);
+        watch(on, l->fd, path);
     }
     return true;
 }
 
-bool ki_walk_step(walk *w, const tree *t, watches *on, found *ret) {
-    (void) t;
+/* The next name in the innermost folder, or NULL. Not readdir: it takes memory for
+ * each folder and asks the kernel three questions more. */
+static const struct dirent64 *next_name(level *l) {
+    if (l->at == l->end) {
+        ssize_t n = getdents64(l->fd, l->names, sizeof l->names);
+        l->at = 0;
+        l->end = n > 0 ? (size_t) n : 0;
+        if (n <= 0) {
+            return NULL;
+        }
+    }
+    const struct dirent64 *entry = (const void *) (l->names + l->at);
+    CHECK_HOT(entry->d_reclen > 0);
+    l->at += entry->d_reclen;
+    CHECK(l->at <= l->end); /* the kernel's word */
+    return entry;
+}
+
+bool ki_walk_step(walk *w, watches *on, found *ret) {
     CHECK(w->going);
-    DIR *d = w->folders[w->depth - 1];
-    const struct dirent *entry = readdir(d);
+    level *l = innermost(w);
+    const struct dirent64 *entry = next_name(l);
     if (entry == NULL) {
         leave(w);
         w->going = w->depth > 0;
@@ -196,14 +219,18 @@ bool ki_walk_step(walk *w, const tree *t, watches *on, found *ret) {
     if (entry->d_name[0] == '.') { /* ., .., .tmp, .medium, a sync tool's own */
         return false;
     }
-    *ret = (found){ .folder = dirfd(d), .name = entry->d_name, .subject = w->subject };
+    ret->folder = l->fd;
+    ret->folder_number = l->number;
+    ret->plain = entry->d_type == DT_REG;
+    ret->name = entry->d_name;
+    ret->subject = w->subject;
     ret->kind = ki_dir_kind(entry->d_name, ret->id);
     bool folder = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
     if (folder && (ret->kind == DIR_TOKEN || ret->kind == DIR_SHARD) &&
         descend(w, on, ret->kind, entry->d_name)) {
         return false;
     }
-    bool file = entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN;
+    bool file = ret->plain || entry->d_type == DT_UNKNOWN;
     if (!w->shard || !file || ret->kind == DIR_TOKEN || ret->kind == DIR_SHARD) {
         ret->kind = DIR_OTHER;
     }

@@ -8,20 +8,27 @@
 #include "carrier/dir/seen.h"
 #include "carrier/dir/tree.h"
 
-#include <dirent.h>
-
 enum {
     WALK_DEPTH = KITH_TOKENS_MAX + 2, /* root, tokens, shard */
+    WALK_NAMES = 8 * 1024,            /* bytes of names read from a folder at once */
 };
+
+/* An open folder and the names of it that are still to be looked at. */
+typedef struct level {
+    int fd;
+    unsigned number; /* another folder, another number */
+    size_t length;   /* of the subject, with this folder's token */
+    size_t at, end;
+    char names[WALK_NAMES] __attribute__((aligned(8)));
+} level;
 
 typedef struct walk {
     bool going;
-    int depth; /* folders open */
-    DIR *folders[WALK_DEPTH];
-    size_t lengths[WALK_DEPTH]; /* of the subject above each */
-    bool shard;                 /* the innermost is one */
-    char shard_name[4];
+    int depth;        /* folders open */
+    bool shard;       /* the innermost is one */
+    unsigned folders; /* numbers given out */
     char subject[KITH_SUBJECT_MAX + 1];
+    level levels[WALK_DEPTH];
 } walk;
 
 typedef struct watches {
@@ -35,6 +42,8 @@ typedef struct watches {
 typedef struct found {
     int kind; /* DIR_PACKET, DIR_COPY; DIR_OTHER: rubbish; -1: the walk is over */
     int folder;
+    unsigned folder_number;
+    bool plain; /* known to be a plain file */
     const char *name;
     uint8_t id[DIR_ID_SIZE];
     const char *subject;
@@ -42,7 +51,7 @@ typedef struct found {
 
 /* One entry further; folders are entered and watched on the way. False: nothing to
  * look at this time. */
-KITH_MUST_USE bool ki_walk_step(walk *w, const tree *t, watches *on, found *ret);
+KITH_MUST_USE bool ki_walk_step(walk *w, watches *on, found *ret);
 KITH_MUST_USE int ki_walk_start(walk *w, const tree *t, watches *on);
 void ki_walk_stop(walk *w);
 

@@ -26,20 +26,23 @@ void ki_seen_clear(seen *s) {
     s->count = 0;
 }
 
+static bool is_free(const seen_key *k) {
+    return k->high == 0 && k->low == 0;
+}
+
 /* The key's place, or the free one where it belongs. Keys are hashes already. */
 static seen_key *find(seen_key *keys, size_t size, seen_key key) {
     CHECK_HOT(key.high != 0 || key.low != 0);
     for (size_t i = (size_t) key.low;; i++) {
         seen_key *k = &keys[i & (size - 1)];
-        if ((k->high == 0 && k->low == 0) || (k->high == key.high && k->low == key.low)) {
+        if (is_free(k) || (k->high == key.high && k->low == key.low)) {
             return k;
         }
     }
 }
 
 bool ki_seen_has(const seen *s, seen_key key) {
-    return find(s->keys, s->size, key)->low == key.low &&
-           find(s->keys, s->size, key)->high == key.high;
+    return !is_free(find(s->keys, s->size, key));
 }
 
 static int grow(seen *s) {
@@ -48,7 +51,7 @@ static int grow(seen *s) {
         return KITH_E_MEMORY;
     }
     for (size_t i = 0; i < s->size; i++) {
-        if (s->keys[i].high != 0 || s->keys[i].low != 0) {
+        if (!is_free(&s->keys[i])) {
             *find(keys, 2 * s->size, s->keys[i]) = s->keys[i];
         }
     }
@@ -60,8 +63,9 @@ static int grow(seen *s) {
 
 int ki_seen_add(seen *s, seen_key key) {
     CHECK(s->count <= s->size / 2); /* so that a search always ends */
-    if (ki_seen_has(s, key)) {
-        return 0;
+    seen_key *place = find(s->keys, s->size, key);
+    if (!is_free(place)) {
+        return KITH_EMPTY;
     }
     if (s->count >= s->max) {
         return KITH_E_SPACE;
@@ -71,8 +75,9 @@ int ki_seen_add(seen *s, seen_key key) {
         if (r < 0) {
             return r;
         }
+        place = find(s->keys, s->size, key);
     }
-    *find(s->keys, s->size, key) = key;
+    *place = key;
     s->count++;
     return 0;
 }

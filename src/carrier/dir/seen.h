@@ -20,7 +20,7 @@ KITH_MUST_USE int ki_seen_init(seen *s, size_t max);
 void ki_seen_fini(seen *s);
 void ki_seen_clear(seen *s);
 bool ki_seen_has(const seen *s, seen_key key);
-/* 0, also when it was there; E_SPACE: max is reached; E_MEMORY. */
+/* 0: added; KITH_EMPTY: it was there; E_SPACE: max is reached; E_MEMORY. */
 KITH_MUST_USE int ki_seen_add(seen *s, seen_key key);
 
 #endif

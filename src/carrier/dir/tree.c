@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -224,6 +225,21 @@ int ki_tree_open(tree *t, bool make, kith_error *err) {
         ki_tree_close(t);
     }
     return r;
+}
+
+bool ki_tree_is_remote(int fd) {
+    static const unsigned long local[] = { 0xEF53, 0x01021994, 0x58465342, 0x9123683E,
+        0x794C7630, 0x4D44, 0x2011BAB0, 0xF2F52010, 0x2FC12FC1, 0x858458F6 };
+    struct statfs st;
+    if (fstatfs(fd, &st) != 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
+        if ((unsigned long) st.f_type == local[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void ki_tree_close(tree *t) {

@@ -32,6 +32,9 @@ typedef struct tree {
  * there already, or a pulled stick would be "found" again on the disk below. */
 KITH_MUST_USE int ki_tree_open(tree *t, bool make, kith_error *err);
 void ki_tree_close(tree *t);
+/* Is it on a file system that others may change without our kernel's knowledge? What
+ * is not known to be local is held to be remote. */
+bool ki_tree_is_remote(int folder);
 /* Is the folder at `place` still the one that is open? */
 bool ki_tree_is_there(const tree *t);
 

@@ -18,32 +18,32 @@
 enum {
     CURSOR_SIZE = DB_MEDIUM_SIZE + 8,
     RETRY_MS_MAX = 64, /* after a write to the WAL, for the commit to show */
-    SICK_MS = 1000,    /* after a failure, until posts may try again */
 };
 
 #define EXPIRE_NS UINT64_C(60000000000) /* between two looks for what expired */
 #define GRACE_US  INT64_C(3600000000)   /* expired rows stay an hour */
 
 typedef struct sqlite {
-    int sync; /* options */
+    ki_served served; /* first, for KI_SERVED */
+    int sync;         /* options */
     int64_t busy_ns;
-    ki_service *service;
     uint8_t medium[DB_MEDIUM_SIZE];
     uint64_t acked;
     bool from_start;
 } sqlite;
 
+_Static_assert(offsetof(sqlite, served) == 0, "KI_SERVED finds it there");
+
 typedef struct worker {
     db db;
-    const kith_host *host;
     int64_t last;    /* rows up to this id were handed over, or are not wanted */
     int64_t version; /* of the data, as others change them */
-    bool news, sick;
+    bool news;
     int wake;     /* inotify on the WAL */
     int retry_ms; /* 0: none due */
     ki_patterns patterns;
     kith_time now;
-    uint64_t sick_ns, expired_ns;
+    uint64_t expired_ns;
     int64_t ids[DB_IDS]; /* a backlog, by index */
     size_t ids_at, ids_count;
     int64_t ids_top; /* behind the last of them */
@@ -83,20 +83,6 @@ static void sqlite_end(void *self) {
     free(w);
 }
 
-static void get_sick(worker *w, ki_service *s, const kith_error *why) {
-    if (!w->sick && !ki_service_stopping(s)) { /* then the host may be gone */
-        ki_say(w->host, "sqlite", "%s", why->text);
-    }
-    w->sick = true;
-    w->sick_ns = w->now.mono_ns;
-    ki_service_report(s, why);
-}
-
-static void get_well(worker *w, ki_service *s) {
-    w->sick = false;
-    ki_service_report(s, NULL);
-}
-
 /* The file has gone, or another stands in its place. It is never made anew: where
  * it was may be the disk below a pulled stick. */
 static void reopen(worker *w, ki_service *s) {
@@ -107,7 +93,7 @@ static void reopen(worker *w, ki_service *s) {
     if (ki_db_open(&w->db, false, &why) < 0 ||
         ki_db_number(&w->db, DB_VERSION, 0, &w->version, &why) < 0) {
         ki_db_close(&w->db);
-        get_sick(w, s, &why);
+        ki_service_sick(s, &why);
         return;
     }
     if (memcmp(medium, w->db.medium, sizeof medium) != 0) {
@@ -116,7 +102,7 @@ static void reopen(worker *w, ki_service *s) {
     w->ids_count = w->ids_at = 0;
     w->news = true;
     watch_wal(w);
-    get_well(w, s);
+    ki_service_well(s, NULL);
 }
 
 static void look_after(worker *w, ki_service *s) {
@@ -126,11 +112,11 @@ static void look_after(worker *w, ki_service *s) {
         reopen(w, s);
         return;
     }
-    if (w->sick && w->now.mono_ns - w->sick_ns >= SICK_MS * UINT64_C(1000000)) {
-        get_well(w, s); /* posts may try again */
+    if (ki_service_rested(s)) {
+        ki_service_well(s, NULL); /* posts may try again */
     }
     if (ki_db_number(&w->db, DB_VERSION, 0, &version, &why) < 0) {
-        get_sick(w, s, &why);
+        ki_service_sick(s, &why);
     }
     w->news |= version != w->version;
     w->version = version;
@@ -149,7 +135,7 @@ static void post_all(worker *w, ki_service *s) {
         ki_service_settled(s, count);
         w->news = true;
     } else {
-        get_sick(w, s, &why);
+        ki_service_sick(s, &why);
         ki_service_failed(s, &why);
     }
 }
@@ -176,8 +162,7 @@ static bool expire(worker *w, ki_service *s) {
 
 static void hand_over(worker *w, ki_service *s) {
     if (ki_patterns_want(&w->patterns, w->item.from.subject)) {
-        bool taken = ki_service_offer(s, &w->item);
-        CHECK(taken); /* there was room, and only pull takes away from it */
+        ki_service_offer(s, &(const kith_item *){ &w->item }, 1);
     }
 }
 
@@ -195,7 +180,7 @@ static int read_on(worker *w, ki_service *s, kith_error *err) {
     (void) sqlite3_bind_int64(stmt, 1, w->last);
     int code, rows = 0;
     bool room = true;
-    while ((room = ki_service_has_room(s)) && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+    while ((room = ki_service_room(s) > 0) && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
         rows++;
         if (ki_db_row(stmt, &w->last, &w->item) == 0) {
             hand_over(w, s);
@@ -270,7 +255,7 @@ static bool find_backlog(worker *w, kith_error *err, int *ret) {
 static int read_backlog(worker *w, ki_service *s, kith_error *err) {
     sqlite3_stmt *stmt = w->db.statements[DB_ONE];
     while (w->ids_at < w->ids_count) {
-        if (!ki_service_has_room(s)) {
+        if (ki_service_room(s) == 0) {
             return KITH_FULL;
         }
         int64_t id = w->ids[w->ids_at++];
@@ -302,7 +287,7 @@ static bool read_some(worker *w, ki_service *s) {
         r = read_on(w, s, &why);
     }
     if (r < 0) {
-        get_sick(w, s, &why);
+        ki_service_sick(s, &why);
     }
     w->news = r != KITH_EMPTY;
     return r == 0;
@@ -392,7 +377,8 @@ static int sqlite_wait_ms(void *self) {
     return w->retry_ms > 0 && w->patterns.count > 0 ? w->retry_ms : -1;
 }
 
-static const ki_worker sqlite_worker = { .begin = sqlite_begin,
+static const ki_worker sqlite_worker = { .scheme = "sqlite",
+    .begin = sqlite_begin,
     .work = sqlite_work,
     .rewind = sqlite_rewind_now,
     .watch_fd = sqlite_watch_fd,
@@ -436,43 +422,14 @@ static int sqlite_open(
         free(w);
         return r;
     }
-    w->host = host;
     w->wake = -1;
     w->db.normal = q->sync == 1;
     w->db.busy_ms = (int) (q->busy_ns / 1000000);
-    r = ki_service_start(&q->service, &sqlite_worker, w, err);
+    r = ki_service_start(&q->served.service, &sqlite_worker, w, host, err);
     if (r == 0) {
         memcpy(q->medium, w->db.medium, sizeof q->medium); /* written before begin ended */
     }
     return r;
-}
-
-static void sqlite_close(void *self) {
-    sqlite *q = self;
-    ki_service_stop(&q->service);
-}
-
-/* While the file is away, or has just refused, nothing is taken. */
-static int sqlite_post(void *self, const kith_posting *what) {
-    sqlite *q = self;
-    return ki_service_health(q->service, NULL) < 0 ? KITH_FULL
-                                                   : ki_service_post(q->service, what);
-}
-
-static int sqlite_follow(void *self, const char *const *patterns, size_t count) {
-    sqlite *q = self;
-    ki_service_follow(q->service, patterns, count);
-    return 0;
-}
-
-static int sqlite_pull(void *self, kith_item *ret_item) {
-    sqlite *q = self;
-    return ki_service_pull(q->service, ret_item);
-}
-
-static int sqlite_settle(void *self, uint64_t *ret_through, kith_error *err) {
-    sqlite *q = self;
-    return ki_service_settle(q->service, ret_through, err);
 }
 
 static void sqlite_ack(void *self, uint64_t token) {
@@ -482,7 +439,7 @@ static void sqlite_ack(void *self, uint64_t token) {
 
 static int sqlite_rewind(void *self, const kith_position *to) {
     sqlite *q = self;
-    int r = ki_service_rewind(q->service, to);
+    int r = ki_served_rewind(self, to);
     if (r == 0) {
         q->acked =
             to->kind == KITH_FROM_CURSOR ? wire_get64(to->cursor + DB_MEDIUM_SIZE) : 0;
@@ -503,29 +460,9 @@ static void sqlite_cursor(void *self, kith_position *ret_position) {
     wire_put64(ret_position->cursor + DB_MEDIUM_SIZE, q->acked);
 }
 
-static int sqlite_wake_fd(void *self) {
-    sqlite *q = self;
-    return ki_service_wake_fd(q->service);
-}
-
-static void sqlite_tick(void *self, kith_time now) {
-    sqlite *q = self;
-    ki_service_tick(q->service, now);
-}
-
 static kith_level sqlite_level(void *self) {
     sqlite *q = self;
     return q->sync == 0 ? KITH_LEVEL_DISK : KITH_LEVEL_OS;
-}
-
-static void sqlite_counters(void *self, kith_counters *ret) {
-    sqlite *q = self;
-    ki_service_counters(q->service, ret);
-}
-
-static int sqlite_health(void *self, kith_error *err) {
-    sqlite *q = self;
-    return ki_service_health(q->service, err);
 }
 
 static const kith_option options[] = {
@@ -546,17 +483,9 @@ const kith_carrier ki_sqlite_carrier = {
     .place = "/path/file.db",
     .options = options,
     .open = sqlite_open,
-    .close = sqlite_close,
-    .post = sqlite_post,
-    .follow = sqlite_follow,
-    .pull = sqlite_pull,
-    .settle = sqlite_settle,
+    KI_SERVED,
     .ack = sqlite_ack,
     .rewind = sqlite_rewind,
     .cursor = sqlite_cursor,
-    .wake_fd = sqlite_wake_fd,
-    .tick = sqlite_tick,
     .level = sqlite_level,
-    .counters = sqlite_counters,
-    .health = sqlite_health,
 };
