@@ -2,15 +2,15 @@
 #include "store/shelf.h"
 
 #include "base/check.h"
+#include "base/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    BLOCK = 512,
-    AT_SOURCE = 20,
-    AHEAD = 4,     /* subjects: about the time memory takes */
-    OVERHEAD = 64, /* of the allocator and our tables, for each record */
+    OVERHEAD = 80, /* of the allocator and our tables, for each record */
+    WAY_COST = sizeof(shelf_way) + 16,
+    HOLES = 64, /* fewer are not worth the move */
 };
 
 int ki_shelf_init(shelf *s, uint64_t max_bytes) {
@@ -18,7 +18,7 @@ int ki_shelf_init(shelf *s, uint64_t max_bytes) {
     while (buckets < max_bytes / 512 && buckets < (size_t) 1 << 22) {
         buckets *= 2;
     }
-    *s = (shelf){ .place_mask = buckets - 1, .base = 1 };
+    *s = (shelf){ .place_mask = buckets - 1, .next_arrival = 1 };
     s->places = calloc(buckets, sizeof *s->places);
     return s->places == NULL ? KITH_E_MEMORY : 0;
 }
@@ -33,170 +33,27 @@ static void free_rec(shelf_rec *r) {
 }
 
 void ki_shelf_fini(shelf *s) {
-    for (size_t i = 0; i < s->arrival_count; i++) {
-        if (s->arrivals[i] != NULL) free_rec(s->arrivals[i]);
+    for (size_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i].rec != NULL) free_rec(s->slots[i].rec);
     }
-    for (size_t i = 0; i < s->block_count; i++) {
-        for (size_t k = 0; k < s->blocks[i]->count; k++) free(s->blocks[i]->at[k]);
-        free(s->blocks[i]);
-    }
-    free(s->blocks);
+    ki_order_fini(&s->order);
+    ki_heap_fini(&s->own);
+    ki_heap_fini(&s->foreign);
     free(s->places);
-    free(s->own.at);
-    free(s->foreign.at);
-    free(s->arrivals);
+    free(s->slots);
     *s = (shelf){ 0 };
 }
 
-size_t ki_shelf_cost(const ki_facts *facts, size_t length) {
-    return sizeof(shelf_rec) + length + OVERHEAD + facts->subject_length;
+size_t ki_shelf_cost(size_t length) {
+    return sizeof(shelf_rec) + length + OVERHEAD;
 }
 
-/* Room for one more, at least twice what there was. */
-static int reserve(void *array, size_t size, size_t count, size_t *room) {
-    if (count < *room) {
-        return 0;
-    }
-    size_t more = *room == 0 ? 64 : *room * 2;
-    void **at = array;
-    void *grown = realloc(*at, more * size);
-    if (grown == NULL) {
-        return KITH_E_MEMORY;
-    }
-    *at = grown;
-    *room = more;
-    return 0;
+size_t ki_shelf_way_cost(void) {
+    return WAY_COST;
 }
 
-/* ---- subjects ---- */
-
-/* The block in which text is or belongs, and the place in it. */
-static size_t find_block(const shelf *s, const char *text) {
-    size_t low = 0, high = s->block_count;
-    while (high - low > 1) { /* blocks[low] begins at or below text, if any does */
-        size_t mid = low + (high - low) / 2;
-        if (strcmp(s->blocks[mid]->at[0]->text, text) <= 0) {
-            low = mid;
-        } else {
-            high = mid;
-        }
-    }
-    return low;
-}
-
-static size_t find_in_block(const shelf_block *b, const char *text) {
-    size_t low = 0, high = b->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (strcmp(b->at[mid]->text, text) < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    return low;
-}
-
-shelf_spot ki_shelf_spot(const shelf *s, const char *text) {
-    if (s->block_count == 0) {
-        return (shelf_spot){ 0, 0 };
-    }
-    size_t b = find_block(s, text), i = find_in_block(s->blocks[b], text);
-    return i == s->blocks[b]->count ? (shelf_spot){ b + 1, 0 } : (shelf_spot){ b, i };
-}
-
-shelf_subject *ki_shelf_seek(const shelf *s, const char *text) {
-    shelf_spot spot = ki_shelf_spot(s, text);
-    return spot.block < s->block_count ? s->blocks[spot.block]->at[spot.at] : NULL;
-}
-
-const shelf_subject *ki_shelf_next(const shelf *s, shelf_spot *spot) {
-    if (spot->block >= s->block_count) {
-        return NULL;
-    }
-    const shelf_block *b = s->blocks[spot->block];
-    if (spot->at + 2 * AHEAD < b->count) {
-        __builtin_prefetch(b->at[spot->at + 2 * AHEAD]);
-        __builtin_prefetch(b->at[spot->at + AHEAD]->first);
-    }
-    const shelf_subject *subject = b->at[spot->at++];
-    if (spot->at == b->count) {
-        *spot = (shelf_spot){ spot->block + 1, 0 };
-    }
-    return subject;
-}
-
-void ki_shelf_fetch(const shelf_rec *r) {
-    const char *at = (const char *) r;
-    for (size_t i = 64; i < sizeof *r + r->length; i += 64) {
-        __builtin_prefetch(at + i);
-    }
-}
-
-/* A full block becomes two halves. */
-static int split(shelf *s, size_t b) {
-    int r = reserve(&s->blocks, sizeof *s->blocks, s->block_count, &s->block_room);
-    shelf_block *upper = r == 0 ? malloc(sizeof *upper) : NULL;
-    if (upper == NULL) {
-        return KITH_E_MEMORY;
-    }
-    shelf_block *lower = s->blocks[b];
-    upper->count = lower->count / 2;
-    lower->count -= upper->count;
-    memcpy(upper->at, lower->at + lower->count, upper->count * sizeof *upper->at);
-    memmove(
-        &s->blocks[b + 2], &s->blocks[b + 1], (s->block_count - b - 1) * sizeof *s->blocks);
-    s->blocks[b + 1] = upper;
-    s->block_count++;
-    return 0;
-}
-
-static int add_subject(shelf *s, const char *text, shelf_subject **ret) {
-    if (s->block_count == 0) {
-        int r = reserve(&s->blocks, sizeof *s->blocks, 0, &s->block_room);
-        shelf_block *first = r == 0 ? malloc(sizeof *first) : NULL;
-        if (first == NULL) return KITH_E_MEMORY;
-        first->count = 0;
-        s->blocks[s->block_count++] = first;
-    }
-    /* An empty first block has no text to compare with, and is the only one. */
-    size_t b = s->blocks[0]->count == 0 ? 0 : find_block(s, text);
-    if (s->blocks[b]->count == BLOCK) {
-        int r = split(s, b);
-        if (r < 0) return r;
-        b = find_block(s, text);
-    }
-    shelf_block *block = s->blocks[b];
-    size_t i = find_in_block(block, text), n = strlen(text);
-    shelf_subject *subject = malloc(sizeof *subject + n + 1);
-    if (subject == NULL) {
-        return KITH_E_MEMORY;
-    }
-    *subject = (shelf_subject){ .length = n };
-    memcpy(subject->text, text, n + 1);
-    memmove(&block->at[i + 1], &block->at[i], (block->count - i) * sizeof *block->at);
-    block->at[i] = subject;
-    block->count++;
-    s->subject_count++;
-    *ret = subject;
-    return 0;
-}
-
-static void drop_subject(shelf *s, shelf_subject *subject) {
-    size_t b = find_block(s, subject->text);
-    shelf_block *block = s->blocks[b];
-    size_t i = find_in_block(block, subject->text);
-    CHECK(i < block->count && block->at[i] == subject);
-    memmove(&block->at[i], &block->at[i + 1], (block->count - i - 1) * sizeof *block->at);
-    block->count--;
-    s->subject_count--;
-    free(subject);
-    if (block->count == 0) {
-        free(block);
-        memmove(
-            &s->blocks[b], &s->blocks[b + 1], (s->block_count - b - 1) * sizeof *s->blocks);
-        s->block_count--;
-    }
+static heap *heap_of(shelf *s, bool own) {
+    return own ? &s->own : &s->foreign;
 }
 
 /* ---- places ---- */
@@ -210,91 +67,107 @@ static shelf_rec **bucket(
     return &s->places[(h ^ h >> 29) & s->place_mask];
 }
 
+static shelf_rec **bucket_of(const shelf *s, const shelf_rec *r) {
+    const uint8_t *p = r->bytes;
+    return bucket(s, p + AT_SOURCE, wire_get64(p + AT_EPOCH), wire_get64(p + AT_SEQ));
+}
+
 shelf_rec *ki_shelf_at(
     const shelf *s, const uint8_t source[32], uint64_t epoch, uint64_t seq) {
     shelf_rec *r = *bucket(s, source, epoch, seq);
-    while (r != NULL && (r->epoch != epoch || r->seq != seq ||
+    while (r != NULL && (wire_get64(r->bytes + AT_SEQ) != seq ||
+                            wire_get64(r->bytes + AT_EPOCH) != epoch ||
                             memcmp(r->bytes + AT_SOURCE, source, 32) != 0)) {
         r = r->chain;
     }
     return r;
 }
 
-/* ---- expiry ---- */
-
-static void sift_up(shelf_heap *h, size_t i) {
-    shelf_rec *r = h->at[i];
-    for (; i > 0 && h->at[(i - 1) / 2]->exp > r->exp; i = (i - 1) / 2) {
-        h->at[i] = h->at[(i - 1) / 2];
+static void forget_place(shelf *s, const shelf_rec *r) {
+    shelf_rec **at = bucket_of(s, r);
+    while (*at != r) {
+        CHECK(*at != NULL);
+        at = &(*at)->chain;
     }
-    h->at[i] = r;
+    *at = r->chain;
 }
 
-static void sift_down(shelf_heap *h, size_t i) {
-    shelf_rec *r = h->at[i];
-    for (size_t child = 2 * i + 1; child < h->count; child = 2 * i + 1) {
-        child += child + 1 < h->count && h->at[child + 1]->exp < h->at[child]->exp;
-        if (h->at[child]->exp >= r->exp) {
-            break;
+/* ---- arrivals ---- */
+
+size_t ki_shelf_slot(const shelf *s, uint64_t arrival) {
+    if (s->slot_count == 0 || arrival <= s->slots[0].arrival) {
+        return 0;
+    }
+    /* Without holes laid together, it is this far from the first. */
+    uint64_t guess = arrival - s->slots[0].arrival;
+    size_t low = 0, high = s->slot_count;
+    if (guess < high) {
+        if (s->slots[guess].arrival == arrival) return (size_t) guess;
+        high = (size_t) guess;
+    }
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (s->slots[mid].arrival < arrival) {
+            low = mid + 1;
+        } else {
+            high = mid;
         }
-        h->at[i] = h->at[child];
-        i = child;
     }
-    h->at[i] = r;
+    return low;
 }
 
-shelf_rec *ki_shelf_soonest(const shelf *s, bool own) {
-    const shelf_heap *h = own ? &s->own : &s->foreign;
-    return h->count == 0 ? NULL : h->at[0];
+shelf_rec *ki_shelf_arrival(const shelf *s, uint64_t arrival) {
+    size_t i = ki_shelf_slot(s, arrival);
+    bool there = i < s->slot_count && s->slots[i].arrival == arrival;
+    return there ? s->slots[i].rec : NULL;
+}
+
+static int reserve_slot(shelf *s) {
+    if (s->slot_count < s->slot_room) {
+        return 0;
+    }
+    size_t room = s->slot_room == 0 ? 64 : s->slot_room * 2;
+    shelf_slot *grown = realloc(s->slots, room * sizeof *grown);
+    if (grown == NULL) {
+        return KITH_E_MEMORY;
+    }
+    s->slots = grown;
+    s->slot_room = room;
+    return 0;
+}
+
+static void forget_slot(shelf *s, const shelf_rec *r) {
+    size_t i = ki_shelf_slot(s, r->arrival), kept = 0;
+    CHECK(i < s->slot_count && s->slots[i].rec == r);
+    s->slots[i].rec = NULL;
+    size_t holes = s->slot_count - s->count; /* count is without r already */
+    if (holes < HOLES || holes < s->count) {
+        return;
+    }
+    for (i = 0; i < s->slot_count; i++) {
+        if (s->slots[i].rec != NULL) s->slots[kept++] = s->slots[i];
+    }
+    CHECK(kept == s->count);
+    s->slot_count = kept;
 }
 
 /* ---- in and out ---- */
 
-static int make_room(shelf *s, bool own) {
-    shelf_heap *h = own ? &s->own : &s->foreign;
-    int r = reserve(&h->at, sizeof(shelf_rec *), h->count, &h->room);
-    return r < 0 ? r
-                 : reserve(&s->arrivals, sizeof(shelf_rec *), s->arrival_count,
-                       &s->arrival_room);
-}
-
-static void link_rec(shelf *s, shelf_rec *r, shelf_subject *subject) {
-    shelf_rec **place = bucket(s, r->bytes + AT_SOURCE, r->epoch, r->seq);
-    shelf_heap *h = r->own ? &s->own : &s->foreign;
-    r->chain = *place;
-    *place = r;
-    r->subject = subject;
-    r->prev = subject->last;
-    *(subject->last == NULL ? &subject->first : &subject->last->next) = r;
-    subject->last = r;
-    h->at[h->count++] = r;
-    sift_up(h, h->count - 1);
-    r->arrival = s->base + s->arrival_count;
-    s->arrivals[s->arrival_count++] = r;
-    s->count++;
-    s->own_count += r->own;
+static int reserve(shelf *s, bool own) {
+    int r = ki_heap_reserve(heap_of(s, own));
+    return r < 0 ? r : reserve_slot(s);
 }
 
 int ki_shelf_add(
     shelf *s, const kith_packet *packet, const ki_facts *facts, bool own, shelf_rec **ret) {
-    char text[SKIP_ROOM];
-    memcpy(text, facts->subject, facts->subject_length);
-    text[facts->subject_length] = '\0';
-    shelf_rec *r = make_room(s, own) < 0 ? NULL : malloc(sizeof *r + packet->length);
+    CHECK(packet->length >= PART_LENGTH_MIN && packet->length <= KITH_PACKET_MAX);
+    CHECK_HOT(ki_shelf_at(s, facts->source, facts->epoch, facts->seq) == NULL);
+    shelf_rec *r = reserve(s, own) < 0 ? NULL : malloc(sizeof *r + packet->length);
     if (r == NULL) {
         return KITH_E_MEMORY;
     }
-    shelf_subject *subject = ki_shelf_seek(s, text);
-    if (subject == NULL || strcmp(subject->text, text) != 0) {
-        int failed = add_subject(s, text, &subject);
-        if (failed < 0) {
-            free(r);
-            return failed;
-        }
-    }
     *r = (shelf_rec){
-        .epoch = facts->epoch,
-        .seq = facts->seq,
+        .arrival = s->next_arrival,
         .exp = facts->expires_us,
         .own = own,
         .evidence = facts->evidence,
@@ -302,54 +175,118 @@ int ki_shelf_add(
     };
     memcpy(r->id, facts->id, KITH_ID_SIZE);
     memcpy(r->bytes, packet->bytes, packet->length);
-    link_rec(s, r, subject);
-    s->bytes += ki_shelf_cost(facts, packet->length);
+    int failed = ki_order_add(&s->order, r);
+    if (failed < 0) {
+        free(r);
+        return failed;
+    }
+    shelf_rec **place = bucket_of(s, r);
+    r->chain = *place;
+    *place = r;
+    ki_heap_push(heap_of(s, own), r->exp, r);
+    s->slots[s->slot_count++] = (shelf_slot){ s->next_arrival++, r };
+    s->count++;
+    s->own_count += own;
+    s->bytes += ki_shelf_cost(r->length);
+    s->own_bytes += own ? ki_shelf_cost(r->length) : 0;
     *ret = r;
     return 0;
 }
 
-shelf_rec *ki_shelf_arrival(const shelf *s, uint64_t arrival) {
-    bool inside = arrival >= s->base && arrival - s->base < s->arrival_count;
-    return inside ? s->arrivals[arrival - s->base] : NULL;
+int ki_shelf_note_way(shelf *s, shelf_rec *r, const char *name) {
+    CHECK(name != NULL);
+    shelf_way **at = &r->more_ways;
+    if (r->way == name) {
+        return 0;
+    }
+    for (; *at != NULL; at = &(*at)->next) {
+        if ((*at)->name == name) return 0;
+    }
+    *at = malloc(sizeof **at);
+    if (*at == NULL) {
+        return KITH_E_MEMORY;
+    }
+    **at = (shelf_way){ .name = name };
+    s->bytes += WAY_COST;
+    s->own_bytes += r->own ? WAY_COST : 0;
+    return 0;
 }
 
-/* The front of the array goes when at least half of it is empty. */
-static void shorten(shelf *s) {
-    size_t empty = 0;
-    while (empty < s->arrival_count && s->arrivals[empty] == NULL) {
-        empty++;
+static uint64_t cost_of(const shelf_rec *r) {
+    uint64_t cost = ki_shelf_cost(r->length);
+    for (const shelf_way *w = r->more_ways; w != NULL; w = w->next) {
+        cost += WAY_COST;
     }
-    if (empty > 64 && empty >= s->arrival_count / 2) {
-        s->arrival_count -= empty;
-        s->base += empty;
-        memmove(s->arrivals, s->arrivals + empty, s->arrival_count * sizeof *s->arrivals);
-    }
+    return cost;
+}
+
+shelf_rec *ki_shelf_soonest(const shelf *s, bool own) {
+    return ki_heap_top(own ? &s->own : &s->foreign);
 }
 
 void ki_shelf_drop_soonest(shelf *s, bool own) {
-    shelf_heap *h = own ? &s->own : &s->foreign;
-    CHECK(h->count > 0);
-    shelf_rec *r = h->at[0];
-    h->at[0] = h->at[--h->count];
-    if (h->count > 0) {
-        sift_down(h, 0);
-    }
-    shelf_rec **place = bucket(s, r->bytes + AT_SOURCE, r->epoch, r->seq);
-    while (*place != r) {
-        place = &(*place)->chain;
-    }
-    *place = r->chain;
-    *(r->prev == NULL ? &r->subject->first : &r->prev->next) = r->next;
-    *(r->next == NULL ? &r->subject->last : &r->next->prev) = r->prev;
-    s->bytes -= sizeof *r + r->length + OVERHEAD + r->subject->length;
-    if (r->subject->first == NULL) {
-        drop_subject(s, r->subject);
-    }
-    s->arrivals[r->arrival - s->base] = NULL;
+    shelf_rec *r = ki_shelf_soonest(s, own);
+    CHECK(r != NULL && r->own == own);
+    CHECK(s->bytes >= cost_of(r));
+    ki_heap_pop(heap_of(s, own));
+    ki_order_remove(&s->order, r);
+    forget_place(s, r);
     s->count--;
-    s->own_count -= r->own;
+    s->own_count -= own;
+    s->bytes -= cost_of(r);
+    s->own_bytes -= own ? cost_of(r) : 0;
+    s->drops++;
+    forget_slot(s, r);
     free_rec(r);
-    if (s->count % 64 == 0) {
-        shorten(s);
+}
+
+/* ---- check ---- */
+
+static const char *check_rec(const shelf *s, const shelf_slot *slot) {
+    const shelf_rec *r = slot->rec;
+    const uint8_t *p = r->bytes;
+    uint64_t epoch = wire_get64(p + AT_EPOCH), seq = wire_get64(p + AT_SEQ);
+    if (r->arrival != slot->arrival) return "shelf: a record in another's slot";
+    if (ki_shelf_arrival(s, r->arrival) != r) return "shelf: not found by arrival";
+    if (ki_shelf_at(s, p + AT_SOURCE, epoch, seq) != r) return "shelf: not at its place";
+    order_key key = { rec_subject(r), rec_subject_length(r), r->arrival };
+    order_spot spot = ki_order_seek(&s->order, &key);
+    return ki_order_next(&s->order, &spot) == r ? NULL : "shelf: not in the order";
+}
+
+static const char *check_heaps(const shelf *s) {
+    const char *wrong = ki_heap_check(&s->own);
+    wrong = wrong != NULL ? wrong : ki_heap_check(&s->foreign);
+    for (size_t i = 0; wrong == NULL && i < s->own.count + s->foreign.count; i++) {
+        bool own = i < s->own.count;
+        const heap_entry *e = own ? &s->own.at[i] : &s->foreign.at[i - s->own.count];
+        const shelf_rec *r = e->item;
+        if (r->own != own || r->exp != e->key) wrong = "shelf: a heap's entry";
     }
+    return wrong;
+}
+
+const char *ki_shelf_check(const shelf *s) {
+    size_t count = 0, own = 0;
+    uint64_t bytes = 0, own_bytes = 0, last = 0;
+    const char *wrong = ki_order_check(&s->order);
+    wrong = wrong != NULL ? wrong : check_heaps(s);
+    for (size_t i = 0; wrong == NULL && i < s->slot_count; i++) {
+        const shelf_slot *slot = &s->slots[i];
+        if (slot->arrival <= last) return "shelf: arrivals out of order";
+        last = slot->arrival;
+        if (slot->rec == NULL) continue;
+        wrong = check_rec(s, slot);
+        count++;
+        own += slot->rec->own;
+        bytes += cost_of(slot->rec);
+        own_bytes += slot->rec->own ? cost_of(slot->rec) : 0;
+    }
+    if (wrong != NULL) return wrong;
+    if (last >= s->next_arrival) return "shelf: an arrival from the future";
+    if (count != s->count || own != s->own_count) return "shelf: the number of records";
+    if (count != s->order.count || count - own != s->foreign.count || own != s->own.count) {
+        return "shelf: a record that not every index has";
+    }
+    return bytes != s->bytes || own_bytes != s->own_bytes ? "shelf: the bytes" : NULL;
 }
