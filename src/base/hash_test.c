@@ -42,7 +42,23 @@ static void every_length_and_alignment_gives_the_same_sum(void) {
     }
 }
 
+static void hex_is_read_whole_or_not_at_all(void) {
+    uint8_t bytes[3] = { 1, 2, 3 };
+    char text[7];
+    EXPECT(ki_unhex("00fFa9", 6, bytes, 3));
+    EXPECT(bytes[0] == 0 && bytes[1] == 255 && bytes[2] == 0xa9);
+    ki_hex(bytes, 3, text);
+    EXPECT(strcmp(text, "00ffa9") == 0);
+    EXPECT(!ki_unhex("1122334", 7, bytes, 3));
+    EXPECT(!ki_unhex("11223344", 8, bytes, 3));
+    EXPECT(!ki_unhex("11223", 5, bytes, 3));
+    EXPECT(!ki_unhex("11223g", 6, bytes, 3));
+    EXPECT(!ki_unhex("/12233", 6, bytes, 3));
+    EXPECT(bytes[0] == 0 && bytes[1] == 255 && bytes[2] == 0xa9);
+}
+
 static const test_case cases[] = {
+    { "hex_is_read_whole_or_not_at_all", hex_is_read_whole_or_not_at_all },
     { "the_sum_is_castagnolis", the_sum_is_castagnolis },
     { "every_length_and_alignment_gives_the_same_sum",
         every_length_and_alignment_gives_the_same_sum },
