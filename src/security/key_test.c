@@ -353,6 +353,24 @@ static void a_process_without_descriptors_loads_no_key_and_loses_none(void) {
     EXPECT((fcntl(0, F_GETFD) >= 0) == open_before);
 }
 
+static void what_was_sealed_is_what_will_be_read(void) {
+    uint8_t seed[32] = { 7 };
+    kith_key *key = NULL;
+    kith_content content = { .type = KITH_LEAF, .has = KITH_HAS_COUNTS, .hits = 1 }, read;
+    kith_packet packet;
+    content.tries = 2;
+    content.epoch = 2;
+    content.ttl_s = 2;
+    content.t_end_us = INT64_C(1763640000000000);
+    memcpy(content.address.subject, "iot.a", 6);
+    EXPECT_INT(kith_key_from_seed(&key, seed, NULL), 0);
+    EXPECT_INT(kith_packet_seal(&content, key, &packet), 0);
+    EXPECT_INT(kith_packet_verify(&packet), 0);
+    EXPECT_INT(kith_packet_decode(packet.bytes, packet.length, &read), 0);
+    EXPECT(memcmp(&content, &read, sizeof read) == 0);
+    kith_key_free(&key);
+}
+
 static void what_cannot_be_sealed_stays_as_it_was(void) {
     uint8_t seed[32] = { 7 };
     kith_key *key = NULL;
@@ -391,6 +409,7 @@ static const test_case cases[] = {
     { "random_lines_are_no_keys", random_lines_are_no_keys },
     { "a_process_without_descriptors_loads_no_key_and_loses_none",
         a_process_without_descriptors_loads_no_key_and_loses_none },
+    { "what_was_sealed_is_what_will_be_read", what_was_sealed_is_what_will_be_read },
     { "what_cannot_be_sealed_stays_as_it_was", what_cannot_be_sealed_stays_as_it_was },
 };
 TEST_MAIN(cases)

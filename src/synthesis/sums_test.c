@@ -183,6 +183,25 @@ static void a_quotient_is_rounded_once(void) {
     }
 }
 
+/* 2^96 2^96 - (2^96 - 1)^2 = 2^97 - 1, and a word of the square is all ones. */
+static void a_borrow_goes_through_a_full_word(void) {
+    kith_i128 top = { UINT64_C(1) << 32, 0 }, below = { UINT32_MAX, UINT64_MAX };
+    kith_sums sums = { 2, { top, { 0, 1 }, below, top } };
+    double mu, q, tau2;
+    EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+    EXPECT(mu == 1);
+    EXPECT(q == 0x1p97 / 0x1p160);
+}
+
+static void the_largest_sums_multiply_whole(void) {
+    kith_i128 top = { UINT64_C(1) << 62, 0 }, half = { UINT64_C(1) << 61, 0 };
+    kith_sums sums = { 2, { top, { 0, 1 }, half, top } };
+    double mu, q, tau2;
+    EXPECT_INT(kith_sums_derive(&sums, &mu, &q, &tau2), 0);
+    EXPECT(mu == 0.5);
+    EXPECT(q == 3 * 0x1p60); /* 2^252 - 2^250 over 2^126 2^64 */
+}
+
 /* The sums and the leaves tell one story. */
 static void sums_agree_with_the_leaves_they_came_from(void) {
     uint64_t dice = 21;
@@ -217,6 +236,8 @@ static const test_case cases[] = {
     { "derived_values_are_finite_for_any_sums_a_stranger_may_send",
         derived_values_are_finite_for_any_sums_a_stranger_may_send },
     { "impossible_spreads_are_none", impossible_spreads_are_none },
+    { "a_borrow_goes_through_a_full_word", a_borrow_goes_through_a_full_word },
+    { "the_largest_sums_multiply_whole", the_largest_sums_multiply_whole },
     { "a_quotient_is_rounded_once", a_quotient_is_rounded_once },
     { "sums_agree_with_the_leaves_they_came_from",
         sums_agree_with_the_leaves_they_came_from },
