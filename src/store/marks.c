@@ -149,8 +149,10 @@ static void drop(marks *m, mark *p) {
     *at = p->next;
     CHECK(m->bytes >= cost_of(p));
     m->bytes -= cost_of(p);
+    CHECK(m->own_bytes >= (p->own ? cost_of(p) : 0));
     m->own_bytes -= p->own ? cost_of(p) : 0;
     *(p->length == 0 ? &m->tombstones : &m->proofs) -= 1;
+    CHECK(ki_heap_top(p->own ? &m->own : &m->foreign) == p);
     ki_heap_pop(p->own ? &m->own : &m->foreign);
     free(p);
 }

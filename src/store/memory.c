@@ -128,6 +128,7 @@ static void put_state(memory *m, named *fresh, named *old) {
     }
     if (old != NULL) {
         *at = old->next;
+        CHECK(m->named_bytes >= cost_of(old));
         m->named_bytes -= cost_of(old);
         free(old->bytes);
         free(old);
@@ -178,6 +179,7 @@ static int memory_load(
     const named *p = find_state(m, name);
     int r = p == NULL ? KITH_E_MISSING : p->length > size ? KITH_E_SPACE : 0;
     if (r == 0) {
+        CHECK(p->length > 0 && p->length <= KITH_STATE_MAX);
         memcpy(ret, p->bytes, p->length);
         *ret_length = p->length;
     }

@@ -27,6 +27,7 @@ static bool inside(const run *u, const shelf_rec *r) {
 
 static void subject_of(const shelf_rec *r, char ret[SKIP_ROOM]) {
     size_t n = rec_subject_length(r);
+    CHECK(n > 0 && n <= KITH_SUBJECT_MAX);
     memcpy(ret, rec_subject(r), n);
     ret[n] = '\0';
 }
@@ -90,6 +91,7 @@ static int each_subject(const memory *m, const char *pattern,
             failed = each(m, &(run){ text, strlen(text), true }, q, n);
         }
         more = ki_skip_next(pattern, text, at);
+        CHECK(!more || strcmp(at, text) > 0); /* or it would go round for ever */
     }
     return failed;
 }
@@ -215,6 +217,7 @@ static bool same_slot(const shelf_rec *x, const shelf_rec *y) {
 /* The live evidence of a subject; list may be NULL, to count it. */
 static size_t evidence_of(
     const memory *m, const run *u, int64_t now_us, const shelf_rec **list) {
+    CHECK(u->whole);
     order_spot spot = seek(m, u->text, 0);
     size_t count = 0;
     const shelf_rec *r = ki_order_next(&m->shelf.order, &spot);

@@ -52,6 +52,7 @@ void ki_note_fini(noted *n) {
     if (n->at != n->small) {
         free(n->at);
     }
+    CHECK(n->room >= NOTED_FEW);
     n->at = NULL;
     n->count = n->room = 0;
 }
@@ -83,13 +84,16 @@ static size_t copy_some(
         const memory_hit *hit = &n->at[*at];
         if (*at + AHEAD < n->count) rec_fetch(hit[AHEAD].rec);
         const shelf_rec *r = holds ? hit->rec : ki_shelf_arrival(&m->shelf, hit->arrival);
-        if (r != NULL) fill(r, now_us, &ret[copied++]);
+        if (r == NULL) continue;
+        CHECK(r->arrival == hit->arrival);
+        fill(r, now_us, &ret[copied++]);
     }
     memory_unlock(m);
     return copied;
 }
 
 void ki_note_hand_on(memory *m, noted *n, int64_t now_us, kith_each each, void *ctx) {
+    CHECK(n->limit == 0 || n->count <= n->limit);
     kith_record some[BATCH];
     bool stop = false;
     for (size_t at = 0; at < n->count && !stop;) {

@@ -84,6 +84,7 @@ int ki_memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *er
     uint32_t n = drop_expired(m, now_us, at_most);
     (void) ki_marks_expire(&m->marks, now_us, at_most);
     m->commits += n > 0;
+    CHECK(n <= at_most);
     memory_unlock(m);
     return (int) n;
 }

@@ -32,6 +32,7 @@ static int add(
     if (!f->retracts) {
         return ki_shelf_add(&m->shelf, packet, f, own, ret);
     }
+    CHECK(f->type == KITH_RETRACT);
     mark_place at = { f->source, f->target_epoch, f->target_seq };
     int r = ki_marks_entomb(&m->marks, &at, entombed_until(m, f, &at), own);
     r = r < 0 ? r : ki_shelf_add(&m->shelf, packet, f, own, ret);
@@ -175,6 +176,7 @@ static int store_one(
         k->epoch = f->epoch < INT64_MAX ? f->epoch + 1 : f->epoch;
         k->next_seq = 0;
     }
+    CHECK(rec->way == NULL && rec->more_ways == NULL);
     rec->at = now_us;
     rec->way = way;
     a->arrival = rec->arrival;

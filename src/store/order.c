@@ -182,6 +182,7 @@ static int split(order *o, size_t i) {
     upper->count = LEAF / 2;
     lower->count -= upper->count;
     memcpy(upper->at, lower->at + lower->count, upper->count * sizeof *upper->at);
+    CHECK(lower->count > 0);
     order_key first = key_of(upper->at[0]);
     set_fence(upper, &first);
     return 0;
@@ -244,6 +245,7 @@ void ki_order_remove(order *o, const shelf_rec *r) {
     leaf->count--;
     memmove(leaf->at + spot.at, leaf->at + spot.at + 1,
         (leaf->count - spot.at) * sizeof *leaf->at);
+    CHECK(o->count > 0 && o->subjects > 0 && o->subjects <= o->count);
     o->count--;
     o->subjects -= !has_kin(o, spot, &key);
     if (leaf->count == 0) {

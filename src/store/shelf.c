@@ -184,6 +184,7 @@ int ki_shelf_add(
     r->chain = *place;
     *place = r;
     ki_heap_push(heap_of(s, own), r->exp, r);
+    CHECK(s->slot_count < s->slot_room);
     s->slots[s->slot_count++] = (shelf_slot){ s->next_arrival++, r };
     s->count++;
     s->own_count += own;
@@ -231,6 +232,7 @@ void ki_shelf_drop_soonest(shelf *s, bool own) {
     ki_heap_pop(heap_of(s, own));
     ki_order_remove(&s->order, r);
     forget_place(s, r);
+    CHECK(s->count > 0 && s->own_count >= own && s->own_count <= s->count);
     s->count--;
     s->own_count -= own;
     s->bytes -= cost_of(r);
