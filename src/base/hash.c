@@ -4,6 +4,7 @@
 #include "base/check.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 
 _Static_assert(sizeof(ki_sha256) >= sizeof(crypto_hash_sha256_state), "room for the state");
@@ -48,6 +49,7 @@ static uint32_t crc_word(uint32_t c) {
 }
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 
 /* The instruction takes three cycles but begins anew each cycle, so three lanes go side
@@ -96,8 +98,19 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t crc_fast(
     }
     return c;
 }
+/* Asked at the first use: gcc's own builtin asks for everything, in each program that
+ * holds it, before main; in a virtual machine each such question is a trap. */
+/* Asked at the first use: gcc's own builtin asks for everything, in each program that
+ * holds it, before main; in a virtual machine each such question is a trap. */
 static bool crc_has_fast(void) {
-    return __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0;
+    static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
+    int have = atomic_load_explicit(&known, memory_order_relaxed);
+    if (have == 0) {
+        unsigned a, b, c = 0, d, both = bit_SSE4_2 | bit_PCLMUL;
+        have = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & both) == both ? 2 : 1;
+        atomic_store_explicit(&known, have, memory_order_relaxed);
+    }
+    return have == 2;
 }
 #else
 static uint32_t crc_fast(uint32_t c, const uint8_t *p, size_t size) {

@@ -101,7 +101,10 @@ int ki_lite_check(const char *place, const char *query, kith_error *err) {
     }
     (void) snprintf(beside, sizeof beside, "%.980s-epoch", path);
     r = ki_epoch_read(beside, &epoch, err);
-    if (r == 0 && epoch.partial != 0) {
+    if (r == 0 && epoch.partial == 1) {
+        r = ki_epoch_read(beside, &epoch, err); /* it may have been rising just then */
+    }
+    if (r == 0 && epoch.partial == 1) {
         r = ki_fail(
             err, KITH_E_CORRUPT, "%.200s: only one of its two copies is whole", beside);
     }

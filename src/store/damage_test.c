@@ -182,6 +182,43 @@ static void d5_a_damaged_epoch_file_leads_to_no_reuse(void) {
     kith_key_free(&key);
 }
 
+/* The power went while a start wrote both copies in place: one of them is older. */
+static void d2_an_epoch_half_risen_is_no_damage(void) {
+    static bytes whole;
+    kith_key *key = kit_key(1);
+    kit_clean();
+    leave_log(3);
+    EXPECT(slurp("s.db-epoch", &whole));
+    for (int copy = 0; copy < 2; copy++) {
+        ki_epoch was = { 0 }, e = { 0 };
+        uint8_t risen[EPOCH_FILE_SIZE];
+        EXPECT_INT(ki_epoch_parse(whole.at, whole.size, &was), 0);
+        EXPECT_INT(was.partial, 0);
+        e = was;
+        e.epoch += 7;
+        ki_epoch_format(&e, risen);
+        memcpy(whole.at + copy * 512, risen + copy * 512, 64);
+        EXPECT_INT(ki_epoch_parse(whole.at, whole.size, &e), 0);
+        EXPECT_INT(e.epoch, was.epoch + 7);
+        EXPECT_INT(e.partial, 2);
+        EXPECT(spew("s.db-epoch", &whole));
+        EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+        kith_store *s = open_store(NULL); /* opening makes them equal again */
+        EXPECT(s != NULL && slurp("s.db-epoch", &whole));
+        EXPECT_INT(ki_epoch_parse(whole.at, whole.size, &e), 0);
+        EXPECT_INT(e.partial, 0);
+        kith_post p;
+        EXPECT_INT(kit_post(s, key, "a.b", 1, &p), 0);
+        EXPECT_INT(p.content.epoch, was.epoch + 7);
+        EXPECT_INT(kith_store_begin_run(s, NULL), 0);
+        EXPECT_INT(kit_post(s, key, "a.b", 1, &p), 0);
+        EXPECT_INT(p.content.epoch, was.epoch + 8);
+        kith_store_close(&s);
+        EXPECT(slurp("s.db-epoch", &whole));
+    }
+    kith_key_free(&key);
+}
+
 /* The old file goes away bit by bit; own packets and small state come back. */
 static void quarantine_brings_back_what_it_can(void) {
     static bytes page;
@@ -449,6 +486,7 @@ static const test_case cases[] = {
     { "d5_a_flipped_bit_in_any_page_is_found", d5_a_flipped_bit_in_any_page_is_found },
     { "d5_a_damaged_epoch_file_leads_to_no_reuse",
         d5_a_damaged_epoch_file_leads_to_no_reuse },
+    { "d2_an_epoch_half_risen_is_no_damage", d2_an_epoch_half_risen_is_no_damage },
     { "quarantine_brings_back_what_it_can", quarantine_brings_back_what_it_can },
     { "a_large_store_is_looked_through_when_a_run_begins",
         a_large_store_is_looked_through_when_a_run_begins },

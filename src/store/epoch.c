@@ -49,15 +49,28 @@ static bool parse_one(const uint8_t *p, ki_epoch *ret) {
 }
 
 int ki_epoch_parse(const uint8_t *bytes, size_t length, ki_epoch *ret) {
-    ki_epoch found = { 0 };
-    bool whole = (length >= RECORD && parse_one(bytes, &found)) ||
-                 (length >= SECOND + RECORD && parse_one(bytes + SECOND, &found));
-    if (!whole) {
+    ki_epoch first = { 0 }, second = { 0 };
+    bool one = length >= RECORD && parse_one(bytes, &first);
+    bool two = length >= SECOND + RECORD && parse_one(bytes + SECOND, &second);
+    if (!one && !two) {
         return KITH_E_CORRUPT;
     }
-    uint8_t good[EPOCH_FILE_SIZE];
+    ki_epoch found = one && (!two || first.epoch >= second.epoch) ? first : second;
+    uint8_t good[EPOCH_FILE_SIZE], other[EPOCH_FILE_SIZE];
     ki_epoch_format(&found, good);
-    found.partial = length != sizeof good || memcmp(bytes, good, sizeof good) != 0;
+    if (one && two && first.epoch != second.epoch) {
+        /* The power went while it rose: each copy as it should be with its epoch? */
+        ki_epoch rest = found;
+        rest.epoch = first.epoch;
+        ki_epoch_format(&rest, good);
+        rest.epoch = second.epoch;
+        ki_epoch_format(&rest, other);
+        memcpy(good + SECOND, other + SECOND, RECORD);
+        found.partial = 2;
+    }
+    if (length != sizeof good || memcmp(bytes, good, sizeof good) != 0) found.partial = 1;
+    CHECK(found.epoch >= first.epoch || !one);
+    CHECK(found.epoch >= second.epoch || !two);
     *ret = found;
     return 0;
 }
@@ -145,6 +158,24 @@ int ki_epoch_write(const char *path, const ki_epoch *epoch, kith_error *err) {
         return r;
     }
     return ki_sync_folder(path, err);
+}
+
+int ki_epoch_raise(const char *path, const ki_epoch *epoch, kith_error *err) {
+    CHECK(epoch->epoch >= 1);
+    CHECK(epoch->partial == 0);
+    uint8_t bytes[EPOCH_FILE_SIZE];
+    ki_epoch_format(epoch, bytes);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return ki_fail_sys(err, "%s", path);
+    }
+    /* fdatasync: the length and the blocks are on disk since the file was made. */
+    bool wrote = write_all(fd, bytes, sizeof bytes) == 0 && fdatasync(fd) == 0;
+    int r = wrote ? 0 : ki_fail_sys(err, "write %s", path);
+    if (close(fd) < 0 && r == 0) {
+        r = ki_fail_sys(err, "close %s", path);
+    }
+    return r;
 }
 
 uint64_t ki_epoch_leap(uint64_t from) {

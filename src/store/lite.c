@@ -470,10 +470,13 @@ static int lite_begin_run(void *self, kith_error *err) {
         (void) pthread_mutex_lock(&s->own_lock);
         e.epoch = e.epoch > s->epoch ? e.epoch : s->epoch;
         (void) pthread_mutex_unlock(&s->own_lock);
+        bool rises =
+            r == 0 && e.partial == 0 && e.device == s->device && e.inode == s->inode;
         e.epoch = r == 0 ? e.epoch + 1 : ki_epoch_leap(e.epoch);
         e.device = s->device;
         e.inode = s->inode;
-        r = ki_epoch_write(s->epoch_path, &e, err);
+        r = rises ? ki_epoch_raise(s->epoch_path, &e, err)
+                  : ki_epoch_write(s->epoch_path, &e, err);
     }
     ki_lite_turn_over(s->lock_fd);
     if (r < 0) {
