@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/config.h"
 
+#include "cli/check.h"
 #include "cli/fault.h"
 #include "cli/ini.h"
 #include "cli/parse.h"
@@ -62,7 +63,7 @@ void settings_read(const settings *s, const char *section, const char *name, voi
     size_t size;
     kith_error err;
     const kith_option *rows = section_rows(section, &named, &size);
-    if (rows == NULL) abort();
+    CHECK(rows != NULL);
     memset(ret, 0, size);
     (void) !kith_option_presets(rows, ret, &err); /* our own presets are legal: a test */
     for (size_t i = 0; i < s->count; i++) {

@@ -94,6 +94,12 @@ static int take_evidence(
     if (se && sure) return together(why, "se and confidence say the same thing twice");
     if (hits && sure) return together(why, "confidence beside counts");
     if (effect && !se && !sure) return together(why, "effect needs se or confidence");
+    if (se && !(f->se > 0)) {
+        snprintf(why, WHY_MAX,
+            "se is 0, but no finite sample has no error; give the standard error of the "
+            "effect, or say the same with --confidence");
+        return E_EVIDENCE;
+    }
     if (effect) {
         ret->has |= KITH_HAS_EFFECT | (se ? KITH_HAS_COVARIANCE : KITH_HAS_CONFIDENCE);
         ret->measure = f->measure == 0 ? KITH_MEAN_DIFFERENCE : (uint8_t) f->measure;
@@ -171,7 +177,9 @@ int refusal_fault(int refusal, const kith_content *content, char why[WHY_MAX]) {
             "use the same",
             now, u);
     } else {
-        snprintf(why, WHY_MAX, "no unit from 10^-9 to 10^9 holds effect %g with se %g",
+        snprintf(why, WHY_MAX,
+            "no unit from 10^-9 to 10^9 holds effect %g with se %g: se goes from 1e-12 to "
+            "1e12, and the effect is at most a million times as large",
             content->effect[0] * unit, se);
     }
     return E_UNIT;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A line of JSON whose keys are the names of flags. */
+#include "cli/check.h"
 #include "cli/evidence.h"
 #include "cli/parse.h"
 
@@ -35,6 +36,36 @@ static bool value_text(const json_t *value, char *ret, size_t size) {
     return false;
 }
 
+static bool is_near(const kith_option *row) {
+    return strcmp(row->name, "near") == 0;
+}
+
+/* Is the value of a JSON type that the flag takes? Texts are read as on the command
+ * line, so "0.5" and "7d" are fine. */
+static bool fits(const kith_option *row, const json_t *value) {
+    CHECK(value != NULL);
+    switch (json_typeof(value)) {
+    case JSON_STRING: return true;
+    case JSON_TRUE:
+    case JSON_FALSE: return row->type == KITH_OPTION_BOOL;
+    case JSON_INTEGER:
+    case JSON_REAL: return row->type != KITH_OPTION_TEXT && row->type != KITH_OPTION_BOOL;
+    case JSON_ARRAY: return is_near(row);
+    case JSON_OBJECT:
+    case JSON_NULL: break;
+    }
+    return false;
+}
+
+static const char *takes(const kith_option *row) {
+    return is_near(row)                    ? "an array of numbers, or a text"
+           : row->type == KITH_OPTION_TEXT ? "a text"
+           : row->type == KITH_OPTION_BOOL ? "true or false"
+           : row->type == KITH_OPTION_TIME ? "seconds, or a text such as 7d"
+           : row->type == KITH_OPTION_ONE  ? row->words
+                                           : "a number";
+}
+
 static int take(const char *key, const json_t *value, post_flags *ret, uint64_t *given,
     char why[WHY_MAX]) {
     char text[1024];
@@ -44,14 +75,12 @@ static int take(const char *key, const json_t *value, post_flags *ret, uint64_t 
     if (row < 0) {
         const char *like = kith_option_nearest(encode_rows, key);
         snprintf(why, WHY_MAX, "no such key: %.60s%s%s%s", key,
-            like == NULL ? "" : "; did you mean ", like == NULL ? "" : like,
-            like == NULL ? "" : "?");
+            like == NULL ? "; kith help post lists the flags" : "; did you mean ",
+            like == NULL ? "" : like, like == NULL ? "" : "?");
         return E_LINE;
     }
-    bool near = strcmp(key, "near") == 0;
-    bool words = encode_rows[row].type == KITH_OPTION_TEXT;
-    if (json_is_array(value) ? !near : words && !json_is_string(value)) {
-        snprintf(why, WHY_MAX, "%.60s takes no such value", key);
+    if (!fits(&encode_rows[row], value)) {
+        snprintf(why, WHY_MAX, "%.60s takes %s", key, takes(&encode_rows[row]));
         return E_LINE;
     }
     bool good = value_text(value, text, sizeof text - 2);
@@ -61,8 +90,11 @@ static int take(const char *key, const json_t *value, post_flags *ret, uint64_t 
         text[end + 1] = '\0';
     }
     if (!good || kith_option_set(encode_rows, ret, key, text, &err) < 0) {
-        snprintf(why, WHY_MAX, "%s",
-            err.text[0] == '\0' ? "a value is too long or nested" : err.text);
+        if (err.text[0] != '\0') {
+            snprintf(why, WHY_MAX, "%s", err.text);
+        } else {
+            snprintf(why, WHY_MAX, "%.60s has a value that is too long, or nested", key);
+        }
         return E_LINE;
     }
     *given |= UINT64_C(1) << row;
@@ -95,8 +127,12 @@ int evidence_line(
         snprintf(why, WHY_MAX, "a zero byte");
         return E_LINE;
     }
-    json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &bad);
+    json_t *object =
+        json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &bad);
     if (object == NULL) {
+        static const char end[] = "end of file"; /* jansson's word; here it is a line's */
+        char *at = strstr(bad.text, end);
+        if (at != NULL) memcpy(at, "end of line", sizeof end - 1);
         snprintf(why, WHY_MAX, "%.200s, column %d", bad.text, bad.column);
         return E_LINE;
     }

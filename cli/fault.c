@@ -194,6 +194,9 @@ int fault_do(
     return code;
 }
 
+/* What the library knows better than the table stands behind this. */
+static const char remedy[] = "; do: ";
+
 int fault_kith(const out *o, fault_id otherwise, const char *about, const kith_error *err) {
     fault_id id = otherwise;
     switch (err->code) {
@@ -205,6 +208,9 @@ int fault_kith(const out *o, fault_id otherwise, const char *about, const kith_e
     case KITH_E_DENIED: id = otherwise == E_NO_KEY ? E_KEY_DENIED : otherwise; break;
     default: break;
     }
-    return fault(
-        o, id, about, "%s", err->text[0] == '\0' ? kith_error_name(err->code) : err->text);
+    const char *text = err->text[0] == '\0' ? kith_error_name(err->code) : err->text;
+    const char *todo = strstr(text, remedy);
+    if (todo == NULL) return fault(o, id, about, "%s", text);
+    return fault_do(
+        o, id, about, todo + sizeof remedy - 1, "%.*s", (int) (todo - text), text);
 }

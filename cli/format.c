@@ -32,7 +32,7 @@ char *field_text(const field *f, bool brief, char *ret, size_t size) {
     char text[TIME_TEXT];
     size_t shown = brief && f->digits != 0 && f->digits < f->length ? f->digits : f->length;
     switch (f->kind) {
-    case FIELD_TEXT: snprintf(ret, size, "%s", f->text == NULL ? "-" : f->text); break;
+    case FIELD_TEXT: printable(f->text == NULL ? "-" : f->text, ret, size); break;
     case FIELD_REAL:
         if (isnan(f->real)) {
             snprintf(ret, size, "-");

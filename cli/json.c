@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/json.h"
 
+#include "cli/check.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,18 +26,18 @@ static void before(json *j) {
 void js_begin(json *j, char bracket) {
     before(j);
     fputc(bracket, j->to);
-    if (j->depth + 1 >= JSON_DEPTH_MAX) abort(); /* our own shapes are shallow */
+    CHECK(j->depth + 1 < JSON_DEPTH_MAX); /* our own shapes are shallow */
     j->comma[++j->depth] = false;
 }
 
 void js_end(json *j, char bracket) {
     fputc(bracket, j->to);
-    if (j->depth == 0) abort();
+    CHECK(j->depth > 0);
+    CHECK(!j->keyed);
     j->depth--;
 }
 
-/* Bytes of the UTF-8 sequence that begins here; 0: it is none. */
-static size_t sequence(const unsigned char *s) {
+size_t utf8_sequence(const unsigned char *s) {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     size_t n = s[0] < 0x80   ? 1
                : s[0] < 0xc2 ? 0
@@ -56,7 +58,7 @@ static size_t sequence(const unsigned char *s) {
 static void quoted(FILE *to, const char *text) {
     fputc('"', to);
     for (const unsigned char *s = (const unsigned char *) text; *s != '\0';) {
-        size_t n = sequence(s);
+        size_t n = utf8_sequence(s);
         if (n == 0) {
             fputs("\xef\xbf\xbd", to);
             s++;
@@ -77,6 +79,7 @@ static void quoted(FILE *to, const char *text) {
 }
 
 void js_key(json *j, const char *key) {
+    CHECK(!j->keyed);
     before(j);
     quoted(j->to, key);
     fputc(':', j->to);
@@ -148,9 +151,9 @@ char *hex_text(const uint8_t *bytes, size_t length, char *ret) {
 void js_hex(json *j, const uint8_t *bytes, size_t length) {
     before(j);
     fputc('"', j->to);
-    for (size_t i = 0; i < length; i++) {
-        char pair[3];
-        fputs(hex_text(bytes + i, 1, pair), j->to);
+    for (size_t i = 0; i < length; i += 64) {
+        char text[2 * 64 + 1];
+        fputs(hex_text(bytes + i, length - i < 64 ? length - i : 64, text), j->to);
     }
     fputc('"', j->to);
 }

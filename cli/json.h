@@ -36,6 +36,9 @@ void js_null(json *j);
 void js_hex(json *j, const uint8_t *bytes, size_t length);
 void js_time(json *j, int64_t wall_us); /* RFC 3339 UTC */
 
+/* Bytes of the UTF-8 sequence that begins here; 0: it is none. */
+size_t utf8_sequence(const unsigned char *s);
+
 /* The same texts, for tables. Each returns ret. */
 enum {
     REAL_TEXT = 32,

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* If stdin, stdout or stderr is closed, the next file to be opened would take its
@@ -34,13 +35,12 @@ static void run_foreign(const char *name, int argc, char **argv) {
     (void) execvp(program, argv + 1);
 }
 
+/* What could not be written is told whatever the command found: `ask` may end with 1,
+ * and nobody read why. */
 static int finish(out *o, int code) {
-    bool good = out_flush(o);
-    int why = errno;
+    int end = out_end(o);
     out_fini(o);
-    if (good || code != 0) return code;
-    if (why == EPIPE) return EXIT_IO; /* the reader has gone: nobody to tell */
-    return fault(o, E_OUTPUT, "stdout", "%s", strerror(why));
+    return end != 0 && code <= EXIT_NOTHING ? end : code;
 }
 
 static int run_command(parsed *p, out *o) {
@@ -81,6 +81,7 @@ int main(int argc, char **argv) {
         printf("kith %s\n", kith_version());
         return fflush(stdout) == 0 ? 0 : EXIT_IO;
     }
+    (void) umask(umask(077) & 077); /* what we make, we can open again */
     parse_output(&options, argc, (const char *const *) argv);
     out_init(&o, &options);
     if (argc > 1 && command_find(argv[1], NULL) == NULL && !command_has_nouns(argv[1])) {

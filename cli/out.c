@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/out.h"
 
+#include "cli/check.h"
+#include "cli/exits.h"
 #include "cli/fault.h"
 #include "cli/format.h"
 #include "cli/json.h"
@@ -71,7 +73,7 @@ record record_of(const char *kind) {
 }
 
 static field *put(record *r, const char *name, field_kind kind) {
-    if (r->count >= FIELDS_MAX) abort();
+    CHECK(r->count < FIELDS_MAX);
     field *f = &r->fields[r->count++];
     *f = (field){ .name = name, .kind = kind };
     return f;
@@ -286,16 +288,36 @@ bool out_flush(out *o) {
     return fflush(o->to) == 0 && ferror(o->to) == 0;
 }
 
+int out_end(out *o) {
+    if (out_flush(o)) return 0;
+    int why = errno;
+    if (o->output_told || why == EPIPE) return EXIT_IO;
+    o->output_told = true;
+    return fault(o, E_OUTPUT, "stdout", "%s", strerror(why));
+}
+
 void out_fini(out *o) {
     free(o->rows);
     o->rows = NULL;
 }
 
 char *printable(const char *text, char *ret, size_t size) {
+    const unsigned char *s = (const unsigned char *) text;
     size_t n = 0;
-    for (; *text != '\0' && n + 1 < size; text++) {
-        unsigned char c = (unsigned char) *text;
-        ret[n++] = c < 0x20 || c == 0x7f ? '?' : (char) c;
+    CHECK(size > 0);
+    while (*s != '\0') {
+        size_t wide = utf8_sequence(s);
+        /* C0, DEL, and C1, which some terminals obey as they do ESC [ */
+        bool good = wide > 1 ? !(s[0] == 0xc2 && s[1] < 0xa0)
+                             : wide == 1 && *s >= 0x20 && *s != 0x7f;
+        if (n + (good ? wide : 1) >= size) break;
+        if (good) {
+            memcpy(ret + n, s, wide);
+        } else {
+            ret[n] = '?';
+        }
+        n += good ? wide : 1;
+        s += wide == 0 ? 1 : wide;
     }
     ret[n] = '\0';
     return ret;

@@ -57,6 +57,7 @@ typedef struct out {
     int width;
     bool failed;       /* a --format that makes no sense was told already */
     bool damage_told;  /* that the store was set aside */
+    bool output_told;  /* that stdout took no more */
     struct rows *rows; /* waiting for their widths; NULL until the first */
 } out;
 
@@ -89,6 +90,9 @@ void out_json(FILE *to, const record *r);
 void out_rows(out *o);
 /* false: stdout could not take it; errno says why. Call before exit. */
 bool out_flush(out *o);
+/* 0, or the exit code after it was told, once, that stdout took no more. A reader that
+ * went away is nobody to tell. */
+int out_end(out *o);
 void out_fini(out *o);
 
 /* For a person at a terminal only: the next command, on stderr. */
@@ -96,7 +100,8 @@ void out_next(const out *o, const char *fmt, ...) KITH_PRINTF(2, 3);
 /* A note on stderr: {"v":1,"kind":"note","text":...} or "note: ...". */
 void out_note(const out *o, const char *fmt, ...) KITH_PRINTF(2, 3);
 
-/* Untrusted text made safe for a terminal: control bytes become '?'. */
+/* Untrusted text made safe for a terminal and for a line: control characters, and bytes
+ * that are no UTF-8, become '?'. Cut to size between characters. */
 char *printable(const char *text, char *ret, size_t size);
 
 #endif

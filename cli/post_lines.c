@@ -46,11 +46,7 @@ static void flush_batch(batch *b) {
         }
     }
     b->count = 0;
-    if (b->fatal == 0 && !out_flush(b->c->out)) {
-        b->fatal = errno == EPIPE
-                       ? EXIT_IO
-                       : fault(b->c->out, E_OUTPUT, "stdout", "%s", strerror(errno));
-    }
+    if (b->fatal == 0) b->fatal = out_end(b->c->out);
 }
 
 static void take_line(batch *b, const char *text, size_t length) {
@@ -59,7 +55,11 @@ static void take_line(batch *b, const char *text, size_t length) {
     char why[WHY_MAX] = "", about[40];
     kith_post *post = &b->posts[b->count];
     b->line++;
-    if (length > 0 && text[length - 1] == '\r') length--;
+    if (b->line == 1 && length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3; /* the mark some editors put before the first line */
+        length -= 3;
+    }
+    while (length > 0 && strchr(" \t\r", text[length - 1]) != NULL) length--;
     if (length == 0) return;
     memset(post, 0, sizeof *post);
     int bad = evidence_line(text, length, &flags, &given, why);

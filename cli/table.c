@@ -69,8 +69,10 @@ const command command_table[] = {
             "  --samples FILE            numbers; reduced here, never stored\n"
             "or none, with --text or --conclusion: a report, listed and never pooled.\n"
             "With - as second argument JSON lines are read from stdin. Their keys are the "
-            "names of the flags. One line is written for each packet once it is on disk; a "
-            "bad line is told with its number, and the exit code is then 65.\n"
+            "names of the flags. One line is written for each packet once it is on disk. A "
+            "bad line is told with its number and posts nothing, the lines behind it go "
+            "on, and the exit code is then 65; empty lines are passed over. When the store "
+            "fails, reading ends.\n"
             "A carrier that is down is no failure: the packet waits in the store.",
         FLAGS(post_rows, post_flags),
         .exits = "0 64 65 74 75 78 124",
@@ -165,7 +167,7 @@ const command command_table[] = {
             "An option is set in the URL, in the configuration under [NAME], or by the "
             "environment. The table says what the node adds where a carrier does not do "
             "it by itself. Those of [node] plugins are listed too.",
-        .exits = "0 1 64 78",
+        .exits = "0 1 64 74 78",
         .examples = { { "kith carriers", 0 }, { "kith carriers dir", 0 },
             { "kith carriers pigeon", 1 } } },
     { .name = "conform",
@@ -242,7 +244,7 @@ const command command_table[] = {
         .summary = "measure against peers in the same run",
         .detail = "Runs the separate program kith-bench, which `make bench` builds.",
         .bare = true,
-        .exits = "0 1 64 69" },
+        .exits = "0 1 64 69 74" },
 
     { .name = "pkt",
         .noun = "decode",
@@ -267,7 +269,7 @@ const command command_table[] = {
         .detail = "Takes the evidence of post. Epoch and sequence are 1 and 0, so that the "
                   "result is for looking at and not for sending.",
         FLAGS(encode_rows, post_flags),
-        .exits = "0 64 65 78",
+        .exits = "0 64 65 74 78",
         .examples = { { "kith pkt encode a.b --effect 1 --se 0.1 -n 5", 0 } } },
     { .name = "pkt",
         .noun = "size",
@@ -278,7 +280,7 @@ const command command_table[] = {
         .summary = "the bytes of each field, and their sum",
         FLAGS(encode_rows, post_flags),
         .bare = true,
-        .exits = "0 64 65",
+        .exits = "0 64 65 74",
         .examples = { { "kith pkt size a.b --effect 1 --se 0.1 -n 5", 0 } } },
     { .name = "pkt",
         .noun = "lint",
@@ -299,7 +301,7 @@ const command command_table[] = {
         .summary = "a subject's fingerprint and its spelling on each carrier",
         FLAGS(addr_rows, addr_flags),
         .bare = true,
-        .exits = "0 1 64",
+        .exits = "0 1 64 74",
         .examples = { { "kith addr iot.hvac.energy-anomaly", 0 },
             { "kith addr iot.hvac --match 'iot.*'", 0 },
             { "kith addr iot.hvac --match 'med.>'", 1 } } },
@@ -310,7 +312,7 @@ const command command_table[] = {
         .klass = CLASS_RO,
         ARGS("", 0, 0),
         .summary = "read every configuration file and say what is wrong",
-        .exits = "0 64 78",
+        .exits = "0 64 74 78",
         .examples = { { "kith config check", 0 } } },
     { .name = "config",
         .noun = "show",
@@ -320,7 +322,7 @@ const command command_table[] = {
         ARGS("[KEY]", 0, 1),
         .summary = "each value in force",
         FLAGS(config_rows, config_flags),
-        .exits = "0 1 64 78",
+        .exits = "0 1 64 74 78",
         .examples = { { "kith config show --origin", 0 },
             { "kith config show log.level", 0 } } },
     { .name = "config",
@@ -331,7 +333,7 @@ const command command_table[] = {
         ARGS("KEY", 1, 1),
         .summary = "a key's meaning, range, preset and variable",
         .bare = true,
-        .exits = "0 64",
+        .exits = "0 64 74",
         .examples = { { "kith config explain store.url", 0 } } },
     { .name = "help",
         .run = verb_help,
@@ -341,7 +343,7 @@ const command command_table[] = {
         .summary = "this list; a command; an error code; a topic",
         FLAGS(help_rows, help_flags),
         .bare = true,
-        .exits = "0 64",
+        .exits = "0 64 74",
         .examples = { { "kith help post", 0 }, { "kith help E012", 0 },
             { "kith help exits", 0 }, { "kith help --json", 0 } } },
     { .name = "version",
@@ -351,7 +353,7 @@ const command command_table[] = {
         ARGS("", 0, 0),
         .summary = "version, wire and contract numbers",
         .bare = true,
-        .exits = "0 64",
+        .exits = "0 64 74",
         .examples = { { "kith version", 0 }, { "kith version --json", 0 } } },
 
     LATER("spine", start, "broker and supervisor in the foreground"),

@@ -60,7 +60,7 @@ static int make_key(const call *c, const char *path, kith_key **ret) {
     kith_error err = { 0 };
     if (!make_folders(path)) return fault(c->out, E_FOLDER, path, "%s", strerror(errno));
     int r = kith_key_create(ret, path, &err);
-    if (r == KITH_E_DENIED) return fault(c->out, E_KEY_DENIED, path, "%s", err.text);
+    if (r == KITH_E_DENIED) return fault_kith(c->out, E_NO_KEY, path, &err);
     return r < 0 ? fault_kith(c->out, E_FOLDER, path, &err) : 0;
 }
 

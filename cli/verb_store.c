@@ -153,11 +153,13 @@ int verb_store_export(const call *c) {
     } else if (kith_store_find(store, &query, export_one, to, &err) < 0) {
         code = store_fault(c, &err);
     }
-    bool bad = to != NULL && (fflush(to) != 0 || ferror(to));
-    int sys = errno;
-    if (to != NULL && !plain && (fsync(fileno(to)) != 0 || fclose(to) != 0)) bad = true;
-    if (code == 0 && bad && (plain || sys != EPIPE)) {
-        code = fault(c->out, E_OUTPUT, f->output, "%s", strerror(sys));
+    /* stdout is looked at by main, for every command alike. */
+    if (to != NULL && !plain) {
+        bool bad = fflush(to) != 0 || ferror(to) || fsync(fileno(to)) != 0;
+        int sys = errno;
+        bad = fclose(to) != 0 || bad;
+        if (code == 0 && bad)
+            code = fault(c->out, E_OUTPUT, f->output, "%s", strerror(sys));
     }
     kith_store_close(&store);
     return code;

@@ -31,6 +31,7 @@ OWED = {
     "D8": "a folder that vanishes or turns read-only refuses loudly and recovers",
     "D9": "a reader that hangs cannot grow the log past its bound",
     "P7": "every allocation that fails gives an error, no leak and no crash",
+    "A9": "a key that others may read or replace, or that a commit would publish, is refused",
     "C1": "a clock ten years off is refused and spoils no other",
     "C3": "an hour asleep: what expired is gone, links are back, no storm",
     "C4": "the edges of time counters do not turn time round",

@@ -221,6 +221,37 @@ static void a9_a_sticky_folder_of_somebody_else_is_refused(void) {
     clear();
 }
 
+static bool touch(const char *name) {
+    FILE *f = fopen(name, "w");
+    return f != NULL && fclose(f) == 0;
+}
+
+/* With `git commit -a` it would be published. */
+static void a9_a_key_in_a_git_work_tree_is_refused(void) {
+    char git[128], head[160], below[128];
+    kith_error err = { 0 };
+    kith_key *key = NULL;
+    fresh();
+    EXPECT(create());
+    (void) snprintf(git, sizeof git, "%s/.git", folder);
+    (void) snprintf(head, sizeof head, "%s/HEAD", git);
+    (void) snprintf(below, sizeof below, "%s/node.key", other);
+    EXPECT(mkdir(other, 0700) == 0 && mkdir(git, 0700) == 0);
+    EXPECT_INT(load(&err), 0); /* an empty .git is no repository */
+    EXPECT(touch(head));
+    EXPECT_INT(load(&err), KITH_E_DENIED);
+    EXPECT(strstr(err.text, folder) != NULL);
+    EXPECT(strstr(err.text, "git work tree") != NULL && strstr(err.text, "; do: ") != NULL);
+    EXPECT_INT(kith_key_create(&key, below, &err), KITH_E_DENIED); /* deeper in it too */
+    EXPECT(access(below, F_OK) != 0);
+    EXPECT(unlink(head) == 0 && rmdir(git) == 0 && touch(git)); /* a linked work tree */
+    EXPECT_INT(load(&err), KITH_E_DENIED);
+    EXPECT(unlink(git) == 0);
+    EXPECT_INT(load(&err), 0);
+    EXPECT(rmdir(other) == 0);
+    clear();
+}
+
 /* Whatever the umask: the file is ours alone from the call that makes it. */
 static void seedbug_45_the_mode_does_not_hang_on_the_umask(void) {
     struct stat st;
@@ -398,6 +429,7 @@ static const test_case cases[] = {
     { "a9_a_foreign_owner_is_refused", a9_a_foreign_owner_is_refused },
     { "a9_a_sticky_folder_of_somebody_else_is_refused",
         a9_a_sticky_folder_of_somebody_else_is_refused },
+    { "a9_a_key_in_a_git_work_tree_is_refused", a9_a_key_in_a_git_work_tree_is_refused },
     { "seedbug_45_the_mode_does_not_hang_on_the_umask",
         seedbug_45_the_mode_does_not_hang_on_the_umask },
     { "d5_a_flipped_bit_of_the_file_is_found", d5_a_flipped_bit_of_the_file_is_found },

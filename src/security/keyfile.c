@@ -27,6 +27,14 @@ static bool owner_safe(const struct stat *st) {
     return st->st_uid == geteuid() || st->st_uid == 0;
 }
 
+/* Is it the top of a git work tree? A commit of everything would take the key along.
+ * Of a linked work tree or a submodule .git is a file; an empty .git is none. */
+static bool git_tree(int folder) {
+    struct stat st;
+    if (fstatat(folder, ".git", &st, AT_SYMLINK_NOFOLLOW) < 0) return false;
+    return !S_ISDIR(st.st_mode) || fstatat(folder, ".git/HEAD", &st, 0) == 0;
+}
+
 /* Opens `folder`, no link in its path, and looks at each one above it. */
 static int open_folder(const char *folder, kith_error *err) {
     struct stat st;
@@ -40,14 +48,23 @@ static int open_folder(const char *folder, kith_error *err) {
         }
         if (!folder_safe(&st)) {
             (void) ki_fail(err, KITH_E_DENIED,
-                "others may write in %.*s, a folder above the key; do: chmod go-w",
+                "others may write in %.*s, a folder above the key; do: chmod go-w %.*s",
+                p == folder ? 1 : (int) (p - folder), folder,
+                p == folder ? 1 : (int) (p - folder), folder);
+            break;
+        }
+        if (git_tree(fd)) {
+            (void) ki_fail(err, KITH_E_DENIED,
+                "%.*s is a git work tree, and a commit would publish the key; do: keep it "
+                "elsewhere, and name it by --key or KITH_KEY_FILE",
                 p == folder ? 1 : (int) (p - folder), folder);
             break;
         }
         p += strspn(p, "/");
         if (*p == '\0') {
             if (owner_safe(&st)) return fd;
-            (void) ki_fail(err, KITH_E_DENIED, "%s belongs to somebody else", folder);
+            (void) ki_fail(err, KITH_E_DENIED,
+                "%s belongs to somebody else; do: chown it, or run as its owner", folder);
             break;
         }
         char name[NAME_MAX + 1];
@@ -149,16 +166,20 @@ int kith_key_create(kith_key **ret, const char *path, kith_error *err) {
     return 0;
 }
 
-static int judge_file(int fd, kith_error *err) {
+static int judge_file(int fd, const char *path, kith_error *err) {
     struct stat st;
     if (fstat(fd, &st) < 0) return ki_fail_sys(err, "look at it");
     if (!S_ISREG(st.st_mode)) return ki_fail(err, KITH_E_DENIED, "it is no regular file");
-    if (!owner_safe(&st)) return ki_fail(err, KITH_E_DENIED, "it belongs to somebody else");
+    if (!owner_safe(&st)) {
+        return ki_fail(err, KITH_E_DENIED,
+            "it belongs to somebody else; do: chown it, or run as its owner");
+    }
     if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return ki_fail(err, KITH_E_DENIED, "others may read it; do: chmod 600");
+        return ki_fail(err, KITH_E_DENIED, "others may read it; do: chmod 600 %s", path);
     }
     if (st.st_nlink != 1)
-        return ki_fail(err, KITH_E_DENIED, "it has a second name (hard link)");
+        return ki_fail(err, KITH_E_DENIED,
+            "it has a second name (hard link); do: remove the other one");
     return 0;
 }
 
@@ -167,7 +188,9 @@ static int open_file(int folder, const char *name, kith_error *err) {
         openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0) return fd;
     if (errno == ENOENT) return ki_fail(err, KITH_E_MISSING, "there is no such file");
-    if (errno == ELOOP) return ki_fail(err, KITH_E_DENIED, "it is a symbolic link");
+    if (errno == ELOOP)
+        return ki_fail(err, KITH_E_DENIED,
+            "it is a symbolic link; do: name the file itself by --key or KITH_KEY_FILE");
     if (errno == EACCES) return ki_fail(err, KITH_E_DENIED, "it may not be read by us");
     return ki_fail_sys(err, "open");
 }
@@ -185,11 +208,12 @@ static ssize_t read_whole(int fd, char *ret, size_t size) {
     return (ssize_t) got;
 }
 
-static int load_in(kith_key **ret, int folder, const char *name, kith_error *err) {
+static int load_in(
+    kith_key **ret, int folder, const char *path, const char *name, kith_error *err) {
     char text[KEY_FILE_SIZE + 1];
     int fd = open_file(folder, name, err);
     if (fd < 0) return fd;
-    int r = judge_file(fd, err);
+    int r = judge_file(fd, path, err);
     if (r == 0) {
         ssize_t n = read_whole(fd, text, sizeof text);
         kith_error why = { 0 };
@@ -211,7 +235,7 @@ int kith_key_load(kith_key **ret, const char *path, kith_error *err) {
     CHECK(path != NULL);
     int folder = open_parent(path, &name, err);
     if (folder < 0) return ki_fail_in(err, folder, "key %s", path);
-    int r = load_in(ret, folder, name, err);
+    int r = load_in(ret, folder, path, name, err);
     (void) close(folder);
     return r < 0 ? ki_fail_in(err, r, "key %s", path) : 0;
 }

@@ -95,6 +95,21 @@ def same(got, want, what=""):
     expect(got == want, f"{what}: got {got!r}, expected {want!r}")
 
 
+def wait_asleep(pid):
+    """Until the program waits in a poll or a read of its own, with its handlers set."""
+    import time
+    end = time.monotonic() + 30
+    calls = {"0", "7", "271"}  # read, poll, ppoll
+    while time.monotonic() < end:
+        with open(f"/proc/{pid}/syscall") as f:
+            if f.read().split()[0] in calls:
+                with open(f"/proc/{pid}/stat") as g:
+                    if g.read().rsplit(")", 1)[1].split()[0] == "S":
+                        return
+        os.sched_yield()
+    raise Wrong("it never waited")
+
+
 def main(cases):
     only = sys.argv[3:]
     bad = count = 0
