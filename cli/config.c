@@ -104,13 +104,29 @@ static bool check_name(const char *name, char *why, size_t size) {
     return false;
 }
 
+static void no_section(const char *section, char *why, size_t size) {
+    const char *words[32] = { NULL };
+    size_t n = 0;
+    for (const section_row *s = config_sections; s->name != NULL && n < 31; s++) {
+        words[n++] = s->name;
+    }
+    const char *near = kith_nearest_word(words, section);
+    if (*section == '\0') {
+        snprintf(why, size, "no section stands before it");
+    } else {
+        snprintf(why, size, "no section [%.60s]%s%s%s", section,
+            near == NULL ? "" : "; did you mean [", near == NULL ? "" : near,
+            near == NULL ? "" : "]?");
+    }
+}
+
 static bool put_setting(settings *s, const char *section, const char *name, const char *key,
     const char *value, const char *origin, char *why, size_t why_size) {
     bool named;
     size_t size;
     const kith_option *rows = section_rows(section, &named, &size);
     if (rows == NULL) {
-        snprintf(why, why_size, "no section [%.60s]", section);
+        no_section(section, why, why_size);
         return false;
     }
     if (named != (*name != '\0')) {
@@ -204,8 +220,11 @@ static int load_file(settings *s, const out *o, const char *path, bool must) {
     struct stat about;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        if (!must && (errno == ENOENT || errno == ENOTDIR)) return 0;
-        return fault(o, E_NO_CONFIG, path, "%s", strerror(errno));
+        int sys = errno;
+        bool link = lstat(path, &about) == 0 && S_ISLNK(about.st_mode);
+        if (!must && !link && (sys == ENOENT || sys == ENOTDIR)) return 0;
+        return fault(
+            o, E_NO_CONFIG, path, "%s%s", link ? "a symbolic link: " : "", strerror(sys));
     }
     bool plain = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
     char *text = plain && about.st_size <= INI_TEXT_MAX ? malloc(INI_TEXT_MAX + 1) : NULL;

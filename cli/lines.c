@@ -63,3 +63,12 @@ bool lines_next(lines *in, const char **ret_text, size_t *ret_length) {
         return true;
     }
 }
+
+size_t lines_trim(const char *text, size_t length) {
+    while (length > 0) {
+        char c = text[length - 1];
+        if (c != ' ' && c != '\t' && c != '\r') break; /* a zero byte is none of them */
+        length--;
+    }
+    return length;
+}

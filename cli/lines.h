@@ -26,4 +26,7 @@ int lines_read(lines *in);
 /* The text is valid until the next read. */
 bool lines_next(lines *in, const char **ret_text, size_t *ret_length);
 
+/* The length without blanks, tabs and a carriage return at the end. */
+size_t lines_trim(const char *text, size_t length);
+
 #endif

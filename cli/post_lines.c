@@ -59,7 +59,7 @@ static void take_line(batch *b, const char *text, size_t length) {
         text += 3; /* the mark some editors put before the first line */
         length -= 3;
     }
-    while (length > 0 && strchr(" \t\r", text[length - 1]) != NULL) length--;
+    length = lines_trim(text, length);
     if (length == 0) return;
     memset(post, 0, sizeof *post);
     int bad = evidence_line(text, length, &flags, &given, why);

@@ -42,6 +42,8 @@ typedef struct child {
 /* Words by blanks; "double quotes" keep them together, and in them \" and \\ are
  * themselves. argv points into buffer. */
 bool split_words(const char *text, char *buffer, size_t size, char *argv[WORDS_MAX + 1]);
+/* NULL, or what is wrong with the words. */
+const char *words_fault(const char *text);
 /* Its stdin is what is in input (at most 4 KiB, so that writing cannot block), or
  * /dev/null; its stdout is ret->fd when `read_it`, else our stderr. 0, or errno. */
 int child_start(child *ret, const char *program, const char *input, bool read_it);
@@ -71,6 +73,10 @@ typedef struct sources {
     uint64_t posted, refused;
 } sources;
 #define POSTS_MAX 64
+
+/* What is wrong with a section as a whole, or NULL; *ret_key is the key to look at. */
+const char *signal_fault(const signal_section *k, const char **ret_key);
+const char *action_fault(const action_section *k, const char **ret_key);
 
 /* 0, or an exit code. */
 int sources_init(sources *s, const call *c, const settings *set);

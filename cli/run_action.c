@@ -18,15 +18,20 @@ enum {
     DO_RUN = 3,
 };
 
+const char *action_fault(const action_section *k, const char **ret_key) {
+    const char *why = kith_subject_fault(k->subject, true);
+    *ret_key = "subject";
+    if (why != NULL) return why;
+    *ret_key = "command";
+    if (k->act == DO_RUN && k->command[0] == '\0') return "do = run needs a command";
+    return k->command[0] == '\0' ? NULL : words_fault(k->command);
+}
+
 static int check(const action *a, const out *o) {
     char about[80];
+    const char *key, *why = action_fault(&a->section, &key);
     snprintf(about, sizeof about, "[action %s]", a->name);
-    const char *why = kith_subject_fault(a->section.subject, true);
-    if (why != NULL) return fault(o, E_CONFIG, about, "%s", why);
-    if (a->section.act == DO_RUN && a->section.command[0] == '\0') {
-        return fault(o, E_CONFIG, about, "do = run needs a command");
-    }
-    return 0;
+    return why == NULL ? 0 : fault(o, E_CONFIG, about, "%s", why);
 }
 
 int actions_init(actions *a, const call *c, const settings *set, const kith_key *key) {

@@ -30,6 +30,14 @@ bool split_words(const char *text, char *buffer, size_t size, char *argv[WORDS_M
     return count > 0 && !quoted;
 }
 
+const char *words_fault(const char *text) {
+    char buffer[1200];
+    char *argv[WORDS_MAX + 1];
+    return split_words(text, buffer, sizeof buffer, argv)
+               ? NULL
+               : "a command is 1 to 32 words, and each \" has its partner";
+}
+
 extern char **environ;
 
 static int spawn(pid_t *ret, char **argv, int in, int to) {

@@ -25,9 +25,22 @@ static int fail(const out *o, const char *name, const char *why) {
     return fault(o, E_CONFIG, about, "%s", why);
 }
 
+const char *signal_fault(const signal_section *k, const char **ret_key) {
+    const char *why = kith_subject_fault(k->subject, false);
+    *ret_key = "subject";
+    if (why != NULL) return why;
+    *ret_key = "command";
+    if (k->command[0] != '\0' && (why = words_fault(k->command)) != NULL) return why;
+    *ret_key = "count";
+    if (k->kind == OUTCOME) return NULL;
+    if (k->count == 0 && k->window_ns == 0)
+        return "count and window are both 0, and nothing would end a window";
+    return k->count > 0 && k->count < k->least ? "count is below least" : NULL;
+}
+
 static int source_init(source *s, const out *o) {
     const signal_section *k = &s->section;
-    const char *why = kith_subject_fault(k->subject, false);
+    const char *key, *why = signal_fault(k, &key);
     s->program.fd = -1;
     if (why != NULL) return fail(o, s->name, why);
     if (k->kind == OUTCOME) return 0;
@@ -178,10 +191,10 @@ static void take_line(
     char why[WHY_MAX] = "";
     json_error_t bad;
     source *k = owner;
-    while (length > 0 && strchr(" \t\r", text[length - 1]) != NULL) length--;
+    length = lines_trim(text, length);
     if (length == 0) return;
     json_t *value =
-        length > LINE_MAX_BYTES
+        length > LINE_MAX_BYTES || memchr(text, '\0', length) != NULL
             ? NULL
             : json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &bad);
     const char *name = json_string_value(json_object_get(value, "signal"));

@@ -199,6 +199,19 @@ const command command_table[] = {
         .exits = "0 64 74 75 76 78",
         .examples = { { "kith store check", 0 } } },
     { .name = "store",
+        .noun = "proofs",
+        .run = verb_store_proofs,
+        .group = carriers,
+        .klass = CLASS_RO,
+        ARGS("", 0, 0),
+        .summary = "sources that signed two packets under one number",
+        .detail =
+            "The first counts, the other is kept until it expires: together they prove "
+            "that the source lied, or that its key lives twice. Ends with 1 when there "
+            "is none. `kith why` lists them for a subject.",
+        .exits = "0 1 64 74 75 78",
+        .examples = { { "kith store proofs", 1 } } },
+    { .name = "store",
         .noun = "export",
         .run = verb_store_export,
         .group = carriers,

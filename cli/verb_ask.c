@@ -2,6 +2,7 @@
 /* ask and why: the answer, and every packet behind it. */
 #include "cli/answer.h"
 #include "cli/place.h"
+#include "cli/proof.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -184,6 +185,49 @@ static bool show_row(asking *a, const kith_evidence *e, const shown_answer *show
     return out_emit(a->c->out, &r);
 }
 
+typedef struct second {
+    asking *a;
+    bool bad;
+} second;
+
+/* What the source signed beside what it had said: kept as a proof, never counted. */
+static bool show_proof(void *ctx, const proof *p) {
+    second *s = ctx;
+    char fate[100], first[17];
+    record r = record_of("equivocation");
+    if (p->first.length == 0) {
+        snprintf(fate, sizeof fate, "equivocates: another came first");
+    } else {
+        for (int i = 0; i < 8; i++) snprintf(first + 2 * i, 3, "%02x", p->first_id[i]);
+        snprintf(fate, sizeof fate, "equivocates: %s came first", first);
+    }
+    as_column(put_hex(&r, "id", p->id, sizeof p->id), 4);
+    as_column(put_hex(&r, "from", p->keyid, sizeof p->keyid), 4);
+    as_column(put_absent(&r, "effect"), 0);
+    as_column(put_absent(&r, "se"), 0);
+    as_column(put_int(&r, "n", p->content.n), 0);
+    as_column(put_real(&r, "weight", 0), 3);
+    as_column(put_text(&r, "fate", fate), 0);
+    as_column(
+        put_real(&r, "age_s", (double) (s->a->ask.now_us - p->content.t_end_us) / 1e6), 4);
+    as_column(put_absent(&r, "ways"), 0);
+    put_text(&r, "subject", p->content.address.subject);
+    if (p->first.length > 0) put_hex(&r, "first", p->first_id, sizeof p->first_id);
+    put_count(&r, "epoch", p->content.epoch);
+    put_count(&r, "seq", p->content.seq);
+    s->bad = !out_emit(s->a->c->out, &r);
+    return !s->bad;
+}
+
+static int show_proofs(asking *a, const char *subject) {
+    second s = { .a = a };
+    kith_error err = { 0 };
+    if (each_proof(a->store, subject, show_proof, &s, &err) < 0) {
+        return store_fault(a->c, &err);
+    }
+    return s.bad ? EXIT_USAGE : 0;
+}
+
 static int why_one(asking *a, const char *subject, kith_evidence *rows) {
     shown_answer shown = { .subject = subject, .now_us = a->ask.now_us };
     kith_error err = { 0 };
@@ -201,7 +245,7 @@ static int why_one(asking *a, const char *subject, kith_evidence *rows) {
         if (!show_row(a, &rows[i], &shown)) return EXIT_USAGE;
     }
     if (count > ROWS_MAX) out_note(o, "%zu more are left out", count - ROWS_MAX);
-    return 0;
+    return show_proofs(a, subject);
 }
 
 int verb_why(const call *c) {

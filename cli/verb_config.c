@@ -11,70 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each carrier named in "fault+dir://..." must be known, here or as a plugin. */
-static int check_url(const call *c, const char *origin, const char *url) {
-    const char *words[64] = { NULL }, *end = strstr(url, "://");
-    node_section node;
-    size_t count = 0;
-    settings_read(c->settings, "node", "", &node);
-    if (end == NULL) return fault(c->out, E_CONFIG, origin, "%.200s is no URL", url);
-    for (; count < 63 && kith_carrier_at(count) != NULL; count++) {
-        words[count] = kith_carrier_at(count)->scheme;
-    }
-    for (const char *p = url; p < end;) {
-        char name[64];
-        size_t n = strcspn(p, "+:");
-        bool known = node.plugins[0] != '\0';
-        snprintf(name, sizeof name, "%.*s", (int) (n < 63 ? n : 63), p);
-        for (size_t i = 0; i < count; i++) known = known || strcmp(words[i], name) == 0;
-        const char *near = known ? NULL : kith_nearest_word(words, name);
-        if (!known) {
-            return fault(c->out, E_CONFIG, origin, "no carrier %s%s%s%s", name,
-                near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
-                near == NULL ? "" : "?");
-        }
-        p += n + 1;
-    }
-    return 0;
-}
-
-/* What one line cannot tell: patterns, and carriers that nobody has. */
-static int check_named(const call *c) {
-    const settings *s = c->settings;
-    const char *names[NAMED_MAX], *why = NULL;
-    size_t count = settings_names(s, "carrier", names);
-    for (size_t i = 0; i < count; i++) {
-        carrier_section one;
-        settings_read(s, "carrier", names[i], &one);
-        int code =
-            check_url(c, settings_find(s, "carrier", names[i], "url")->origin, one.url);
-        if (code != 0) return code;
-    }
-    count = settings_names(s, "signal", names);
-    for (size_t i = 0; i < count; i++) {
-        signal_section one;
-        settings_read(s, "signal", names[i], &one);
-        why = kith_subject_fault(one.subject, false);
-        if (why != NULL) return fault(c->out, E_CONFIG, names[i], "its subject: %s", why);
-    }
-    count = settings_names(s, "action", names);
-    for (size_t i = 0; i < count; i++) {
-        action_section one;
-        settings_read(s, "action", names[i], &one);
-        why = kith_subject_fault(one.subject, true);
-        if (why != NULL) return fault(c->out, E_CONFIG, names[i], "its subject: %s", why);
-    }
-    return 0;
-}
-
 int verb_config_check(const call *c) {
     const settings *s = c->settings;
-    int code = check_named(c);
+    int code = config_check(c);
     for (size_t i = 0; i < s->file_count && code == 0; i++) {
         record r = record_of("config_file");
         as_column(put_text(&r, "file", s->files[i]), 0);
         as_column(put_text(&r, "verdict", "ok"), 0);
         if (!out_emit(c->out, &r)) code = EXIT_USAGE;
+    }
+    if (code == 0 && s->file_count == 0) {
+        out_note(c->out, "there is no configuration file; what is built in is in force");
     }
     return code;
 }
@@ -110,6 +57,24 @@ static void show_row(
     if (!out_emit(w->c->out, &r)) w->bad = true;
 }
 
+/* "log.levle": the key of that section which is most like it. */
+static int no_key(const call *c, const char *key) {
+    char section[64];
+    bool named;
+    size_t size, n = strcspn(key, ".");
+    snprintf(section, sizeof section, "%.*s", (int) (n < 63 ? n : 63), key);
+    char *blank = strchr(section, ' ');
+    if (blank != NULL) *blank = '\0';
+    const kith_option *rows = section_rows(section, &named, &size);
+    const char *dot = strrchr(key, '.');
+    const char *near =
+        rows == NULL || dot == NULL ? NULL : kith_option_nearest(rows, dot + 1);
+    if (near == NULL || strcmp(near, dot + 1) == 0)
+        return fault(c->out, E_KEY_NAME, key, NULL);
+    return fault(c->out, E_KEY_NAME, key, "did you mean %.*s.%s?", (int) (n < 99 ? n : 99),
+        key, near);
+}
+
 int verb_config_show(const call *c) {
     show w = { .c = c, .only = c->arg_count > 0 ? c->args[0] : NULL };
     for (const section_row *s = config_sections; s->name != NULL; s++) {
@@ -131,8 +96,7 @@ int verb_config_show(const call *c) {
         }
     }
     if (w.bad) return EXIT_USAGE;
-    if (w.shown == 0 && w.only != NULL) return fault(c->out, E_KEY_NAME, w.only, NULL);
-    return 0;
+    return w.shown == 0 && w.only != NULL ? no_key(c, w.only) : 0;
 }
 
 static const char *variable_of(

@@ -180,11 +180,18 @@ static void reload(runner *r) {
     sources *s = calloc(1, sizeof *s);
     actions *a = calloc(1, sizeof *a);
     const settings *before = set_of(r);
+    /* A fault goes where the log goes, in the log's form. */
+    out told = *r->c->out;
+    call looked_at = *r->c;
+    told.json = r->log.json;
+    log_end(&r->log); /* each HUP is answered, the same answer too */
+    looked_at.out = &told;
     int code = s == NULL || a == NULL ? EXIT_SOFTWARE : 0;
-    if (code == 0)
-        code = settings_load(&fresh, r->c->out, r->c->common, r->c->common_given);
-    if (code == 0) code = sources_init(s, r->c, fresh);
-    if (code == 0) code = actions_init(a, r->c, fresh, r->key);
+    if (code == 0) code = settings_load(&fresh, &told, r->c->common, r->c->common_given);
+    looked_at.settings = fresh;
+    if (code == 0) code = config_check(&looked_at);
+    if (code == 0) code = sources_init(s, &looked_at, fresh);
+    if (code == 0) code = actions_init(a, &looked_at, fresh, r->key);
     kith_node *old_node = r->node;
     settings *old = r->own;
     if (code == 0) {
@@ -292,6 +299,11 @@ static int drain(runner *r) {
         if (done == 0 && kith_node_idle(r->node)) break;
         if (done == 0) wait_for_work(r, end_ns, now.mono_ns);
     }
+    if (r->sources.post_count > 0) {
+        log_say(&r->log, LOG_ERROR, "unposted",
+            "%zu packets of the signals are lost: the store took none of them",
+            r->sources.post_count);
+    }
     return r->actions.stdout_gone ? EXIT_IO : 0;
 }
 
@@ -299,7 +311,8 @@ static int begin(runner *r) {
     const call *c = r->c;
     kith_error err = { 0 };
     log_init(&r->log, c->settings, c->out);
-    int code = open_key(c, &r->key);
+    int code = config_check(c);
+    if (code == 0) code = open_key(c, &r->key);
     if (code == 0) code = open_store(c, &r->store);
     if (code != 0) return code;
     if (kith_store_begin_run(r->store, &err) < 0) return store_fault(c, &err);

@@ -20,6 +20,7 @@ int verb_sync(const call *c);
 int verb_carriers(const call *c);
 int verb_store_stat(const call *c);
 int verb_store_check(const call *c);
+int verb_store_proofs(const call *c);
 int verb_store_export(const call *c);
 int verb_store_import(const call *c);
 int verb_store_prune(const call *c);
@@ -35,5 +36,8 @@ int verb_config_show(const call *c);
 int verb_config_explain(const call *c);
 int verb_help(const call *c);
 int verb_version(const call *c);
+
+/* What `kith run` would refuse in the settings: 0, or the exit code after it was told. */
+int config_check(const call *c);
 
 #endif

@@ -142,6 +142,12 @@ KITH_API bool kith_retraction_target(
 KITH_API KITH_MUST_USE int kith_store_ways(kith_store *store, uint64_t arrival,
     int (*each)(void *ctx, const char *way), void *ctx, kith_error *err);
 
+/* Each packet that came, well signed, under a (source, epoch, seq) which another had
+ * taken: the two prove that their source lied. `arrival` is that of the first, 0 when
+ * it has gone. By source, epoch and seq; kept until it expires. */
+KITH_API KITH_MUST_USE int kith_store_proofs(
+    kith_store *store, kith_each each, void *ctx, kith_error *err);
+
 /* Small durable state by name: cursors, a breaker. Not `now`: it rides with the
  * next commit, and may be lost with the power. Length 0 deletes. */
 KITH_API KITH_MUST_USE int kith_store_save(kith_store *store, const char *name,

@@ -44,6 +44,7 @@ typedef struct ki_engine {
         void *self, const ki_outbox *what, kith_each each, void *ctx, kith_error *err);
     int (*ways)(void *self, uint64_t arrival, int (*each)(void *ctx, const char *way),
         void *ctx, kith_error *err);
+    int (*proofs)(void *self, kith_each each, void *ctx, kith_error *err);
     int (*save)(void *self, const ki_saved *what, kith_error *err);
     int (*load)(void *self, const char *name, void *ret, size_t size, size_t *ret_length);
     int (*prune)(void *self, int64_t now_us, uint32_t at_most, kith_error *err);

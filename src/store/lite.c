@@ -531,6 +531,7 @@ const ki_engine ki_engine_sqlite = {
     .latest = ki_lite_latest,
     .outbox = ki_lite_outbox,
     .ways = ki_lite_ways,
+    .proofs = ki_lite_proofs,
     .save = ki_lite_save,
     .load = ki_lite_load,
     .prune = ki_lite_prune,

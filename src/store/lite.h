@@ -58,6 +58,7 @@ typedef enum lite_sql {
     SQL_CARRIER_NAME,
     SQL_WAY_ADD,
     SQL_WAYS,
+    SQL_PROOFS,
     SQL_GONE_GET,
     SQL_GONE_ADD,
     SQL_PROOF_ADD,
@@ -293,6 +294,7 @@ int ki_lite_latest(void *self, const char *pattern, int64_t now_us, kith_each ea
     void *ctx, kith_error *err);
 int ki_lite_outbox(
     void *self, const ki_outbox *what, kith_each each, void *ctx, kith_error *err);
+int ki_lite_proofs(void *self, kith_each each, void *ctx, kith_error *err);
 int ki_lite_ways(void *self, uint64_t arrival, int (*each)(void *ctx, const char *way),
     void *ctx, kith_error *err);
 int ki_lite_ride(lite *s, kith_error *err); /* commits what waits, if anything */

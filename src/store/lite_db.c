@@ -74,6 +74,10 @@ static const char *const statements[SQL_MAX] = {
     [SQL_CARRIER_NAME] = "SELECT name FROM carrier WHERE id = ?1",
     [SQL_WAY_ADD] = "INSERT INTO way(pkt, carrier) VALUES(?1, ?2)"
                     " ON CONFLICT(pkt, carrier) DO NOTHING",
+    [SQL_PROOFS] =
+        "SELECT f.pid, f.body, f.exp, (SELECT p.id FROM pkt p WHERE p.src = f.src"
+        " AND p.epoch = f.epoch AND p.seq = f.seq) FROM proof f"
+        " ORDER BY f.src, f.epoch, f.seq",
     [SQL_WAYS] = "SELECT c.name FROM (SELECT 0 AS n, way AS c FROM pkt WHERE id = ?1 AND"
                  " way > 0 UNION ALL SELECT id, carrier FROM way WHERE pkt = ?1) w"
                  " JOIN carrier c ON c.id = w.c ORDER BY w.n",

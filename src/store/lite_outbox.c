@@ -79,3 +79,37 @@ int ki_lite_knows(void *self, const kith_content *content, const uint8_t id[KITH
     r = ki_ask_answer(self, db, rc, "knows", NULL);
     return r < 0 ? r : found;
 }
+
+/* One row of the statement; false: not as we wrote it. */
+static bool proof_of(sqlite3_stmt *st, kith_record *ret) {
+    const void *id = sqlite3_column_blob(st, 0), *body = sqlite3_column_blob(st, 1);
+    int length = sqlite3_column_bytes(st, 1);
+    if (id == NULL || sqlite3_column_bytes(st, 0) != KITH_ID_SIZE || body == NULL ||
+        length < 1 || length > KITH_PACKET_MAX) {
+        return false;
+    }
+    *ret = (kith_record){ .arrival = (uint64_t) sqlite3_column_int64(st, 3) };
+    memcpy(ret->id, id, KITH_ID_SIZE);
+    memcpy(ret->packet.bytes, body, (size_t) length);
+    ret->packet.length = (uint16_t) length;
+    return true;
+}
+
+int ki_lite_proofs(void *self, kith_each each, void *ctx, kith_error *err) {
+    lite_db *db = NULL;
+    int r = ki_lite_reader(self, &db, err);
+    if (r < 0) {
+        return r;
+    }
+    sqlite3_stmt *st = ki_lite_sql(db, SQL_PROOFS);
+    int rc = st == NULL ? sqlite3_extended_errcode(db->sql) : SQLITE_OK;
+    if (st != NULL) {
+        bool stop = false;
+        kith_record one;
+        while (!stop && sqlite3_step(st) == SQLITE_ROW) {
+            stop = proof_of(st, &one) && each(ctx, &one) == KITH_STOP;
+        }
+        rc = sqlite3_reset(st);
+    }
+    return ki_ask_answer(self, db, rc, "proofs", err);
+}

@@ -157,6 +157,19 @@ static void drop(marks *m, mark *p) {
     free(p);
 }
 
+void ki_marks_each_proof(
+    const marks *m, void (*fn)(void *ctx, const kith_packet *proof), void *ctx) {
+    for (size_t i = 0; m->proofs > 0 && i <= m->mask; i++) {
+        for (const mark *p = m->buckets[i]; p != NULL; p = p->next) {
+            kith_packet proof = { .length = p->length };
+            if (p->length == 0) continue;
+            CHECK(p->length <= KITH_PACKET_MAX);
+            memcpy(proof.bytes, p->proof, p->length);
+            fn(ctx, &proof);
+        }
+    }
+}
+
 uint32_t ki_marks_expire(marks *m, int64_t now_us, uint32_t at_most) {
     uint32_t n = 0;
     for (int own = 0; own < 2; own++) {

@@ -40,6 +40,10 @@ int ki_marks_entomb(marks *m, const mark_place *place, int64_t until, bool own);
 int ki_marks_prove(
     marks *m, const mark_place *place, int64_t until, const kith_packet *proof);
 
+/* Every proof, in no order. */
+void ki_marks_each_proof(
+    const marks *m, void (*fn)(void *ctx, const kith_packet *proof), void *ctx);
+
 /* Removes those whose end has come, at most so many; returns how many. */
 uint32_t ki_marks_expire(marks *m, int64_t now_us, uint32_t at_most);
 /* The foreign one that ends soonest goes. false: there is none. */

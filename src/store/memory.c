@@ -100,6 +100,67 @@ static int memory_ways(void *self, uint64_t arrival,
     }
 }
 
+/* ---- proofs ---- */
+
+typedef struct told {
+    kith_record record;
+    uint8_t source[KITH_KEY_SIZE];
+    uint64_t epoch, seq;
+} told;
+
+typedef struct telling {
+    const memory *m;
+    told *list;
+    size_t count, room;
+} telling;
+
+static void tell_proof(void *ctx, const kith_packet *proof) {
+    telling *t = ctx;
+    kith_content content;
+    if (t->count == t->room ||
+        kith_packet_decode(proof->bytes, proof->length, &content) < 0) {
+        return;
+    }
+    told *one = &t->list[t->count++];
+    const shelf_rec *first =
+        ki_shelf_at(&t->m->shelf, content.source, content.epoch, content.seq);
+    *one = (told){ .epoch = content.epoch, .seq = content.seq };
+    memcpy(one->source, content.source, sizeof one->source);
+    one->record.packet = *proof;
+    one->record.arrival = first == NULL ? 0 : first->arrival;
+    kith_packet_id(proof, one->record.id);
+}
+
+static int by_place(const void *a, const void *b) {
+    const told *x = a, *y = b;
+    int by_key = memcmp(x->source, y->source, sizeof x->source);
+    if (by_key != 0) return by_key;
+    if (x->epoch != y->epoch) return x->epoch < y->epoch ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* Copies are told, without the lock: who is told may post. */
+static int memory_proofs(void *self, kith_each each, void *ctx, kith_error *err) {
+    memory *m = self;
+    memory_lock(m);
+    telling t = { .m = m, .room = m->marks.proofs };
+    t.list = calloc(t.room + 1, sizeof *t.list);
+    if (t.list != NULL) ki_marks_each_proof(&m->marks, tell_proof, &t);
+    memory_unlock(m);
+    if (t.list == NULL) {
+        return ki_fail(err, KITH_E_MEMORY, "no memory");
+    }
+    CHECK(t.count <= t.room);
+    qsort(t.list, t.count, sizeof *t.list, by_place);
+    for (size_t i = 0; i < t.count; i++) {
+        if (each(ctx, &t.list[i].record) == KITH_STOP) break;
+    }
+    free(t.list);
+    return 0;
+}
+
+/* ---- small state ---- */
+
 static named *new_state(const ki_saved *what) {
     size_t n = strlen(what->name) + 1;
     named *p = malloc(sizeof *p + n);
@@ -257,6 +318,7 @@ const ki_engine ki_engine_memory = {
     .latest = ki_memory_latest,
     .outbox = ki_memory_outbox,
     .ways = memory_ways,
+    .proofs = memory_proofs,
     .save = memory_save,
     .load = memory_load,
     .prune = ki_memory_prune,

@@ -154,6 +154,12 @@ int kith_store_ways(kith_store *store, uint64_t arrival,
     return store->engine->ways(store->self, arrival, each, ctx, err);
 }
 
+int kith_store_proofs(kith_store *store, kith_each each, void *ctx, kith_error *err) {
+    CHECK(store != NULL);
+    CHECK(each != NULL);
+    return store->engine->proofs(store->self, each, ctx, err);
+}
+
 int kith_store_save(kith_store *store, const char *name, const void *bytes, size_t length,
     bool now, kith_error *err) {
     CHECK(store != NULL);

@@ -92,6 +92,18 @@ static void pages_by_arrival(void) {
     kith_store_close(&s);
 }
 
+typedef struct proofs {
+    size_t count;
+    kith_record last;
+} proofs;
+
+static int see_proof(void *ctx, const kith_record *record) {
+    proofs *p = ctx;
+    p->count++;
+    p->last = *record;
+    return 0;
+}
+
 static void admits_once(void) {
     kith_store *s = fresh();
     kith_key *key = kit_key(2);
@@ -116,6 +128,21 @@ static void admits_once(void) {
     EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
     EXPECT(stat.packets == 1 && stat.foreign == 1 && stat.duplicates == 2);
     EXPECT_INT(stat.equivocations, 1);
+    proofs told = { 0 };
+    EXPECT_INT(kith_store_proofs(s, see_proof, &told, NULL), 0);
+    EXPECT_INT(told.count, 1);
+    EXPECT(memcmp(told.last.id, id, sizeof id) == 0);
+    EXPECT(told.last.packet.length == other.length &&
+           memcmp(told.last.packet.bytes, other.bytes, other.length) == 0);
+    EXPECT_INT(told.last.arrival, l.last.arrival);
+    kith_packet third = kit_packet(key, "a.b", 3, 2, 1),
+                fourth = kit_packet(key, "c", 3, 2, 4);
+    EXPECT_INT(kit_admit(s, &third, "dir"), 0);
+    EXPECT_INT(kit_admit(s, &fourth, "dir"), KITH_R_EQUIVOCATION);
+    told = (proofs){ 0 };
+    EXPECT_INT(kith_store_proofs(s, see_proof, &told, NULL), 0);
+    EXPECT_INT(told.count, 2);
+    EXPECT(memcmp(told.last.id, id, sizeof id) == 0); /* by place, not by arrival */
     kith_key_free(&key);
     kith_store_close(&s);
 }

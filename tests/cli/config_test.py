@@ -72,7 +72,7 @@ BAD = {
     "takes no second": ("[log x]\nlevel = info\n", 2),
     "second name has": ("[carrier A!]\nurl = dir:///x\n", 2),
     "did you mean dir?": ("[carrier a]\nurl = dri:///x\n", 2),
-    "is no URL": ("[carrier a]\nurl = somewhere\n", 2),
+    "this is no URL": ("[carrier a]\nurl = somewhere\n", 2),
     "no name before": ("[log]\n= info\n", 2),
 }
 
@@ -148,7 +148,77 @@ def plugins_are_listed_found_or_missing():
     h.remove()
 
 
-main([later_layers_win_and_say_so, the_working_directory_is_not_read_unasked,
+# What a whole section says; `config check` must find all that `run` refuses.
+SECTIONS = {
+    "[signal x]\nkind = mean\n": "without subject",
+    "[signal x]\nsubject = A B\n": "kith.conf:2",
+    "[signal x]\nsubject = a.b\ncount = 0\n": "kith.conf:3",
+    "[signal x]\nsubject = a.b\ncount = 5\nleast = 6\n": "count is below least",
+    "[signal x]\nsubject = a.b\ncommand = \"abc\n": "kith.conf:3",
+    "[signal x]\nsubject = a.b\ncommand = " + "a " * 40 + "\n": "32 words",
+    "[action x]\ndo = run\n": "do = run needs a command",
+    "[action x]\nsubject = a*\n": "kith.conf:2",
+    "[action x]\ndo = run\ncommand = \"\n": "kith.conf:3",
+    "[carrier x]\nurl = pigeon://x\n": "no carrier pigeon",
+    "[carrier x]\nurl = mmem://x\n": "did you mean mem?",
+    "[carrier x]\nurl = fualt+mem://x\n": "did you mean fault?",
+    "[carrier x]\nurl = /no/scheme\n": "SCHEME://PLACE",
+    "[carrier x]\nurl = dir:///tmp/kith-none?nope=1\n": "no option nope",
+    "[carrier x]\nurl = fault+mem://x?dorp=1\n": "did you mean drop?",
+    "[carrier x]\nurl = fault+mem://x?drop=lots\n": "drop=lots",
+    "[node]\nfollow = a.b A..b\n": "kith.conf:2",
+}
+# What a single line says, and where.
+LINES = {
+    b"url = x\n": "no section stands before it", b"[sotre]\nurl = x\n": "did you mean [store]?",
+    b"[store]\nulr = x\n": "kith.conf:2: no option ulr; did you mean url?",
+    b"[log]\nlevel = info\n[log]\nlevel = debug\n": "kith.conf:4: level stands twice, first at",
+    b"[log]\n[carrier]\nurl = x\n": "[carrier NAME]", b"[log x]\nlevel = info\n": "no second name",
+    bytes(range(1, 256)) * 20: "control character", b"\x7fELF" + bytes(5000): "control character",
+    b"[log]\nlevel = in\0fo\n": "control character", b"[log]\n level = info\n": "first column",
+}
+
+
+def check_and_run_refuse_the_same_and_name_the_line():
+    h = Home()
+    for text, says in {**SECTIONS, **LINES}.items():
+        h.configure(text)
+        for args in (("config", "check"), ("run", "--for", "1ms")):
+            d = h(*args)
+            same((d.code, d.out), (78, ""), f"{text!r} {args}: {d.err}")
+            expect(says in d.err, text, says, d.err)
+    for text in (b"", b"[log]\r\nlevel = info\r\n", b"\xef\xbb\xbf[log]\nlevel = info\n", b"# x\n" * 262144,
+                 b"[log]\nlevel = info\n[log]\nform = json\n"):
+        h.configure(text)
+        same(h("config", "check").code, 0, text[:40])
+    h.remove()
+
+
+def what_is_no_readable_file_is_told():
+    h = Home()
+    path = h.file(".config", "kith", "kith.conf")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    def big():
+        with open(path, "wb") as f:
+            f.write(b"# x\n" * 2500000)
+    for what, make in (("a folder", lambda: os.mkdir(path)), ("a link to itself", lambda: os.symlink(path, path)),
+                       ("a link to nothing", lambda: os.symlink("/nope", path)), ("a pipe", lambda: os.mkfifo(path)),
+                       ("a device", lambda: os.symlink("/dev/zero", path)), ("10 MB", big)):
+        if os.path.lexists(path):
+            os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
+        make()
+        d = h("config", "check")
+        expect(d.code == 78 and "[E011]" in d.err and path in d.err, what, d.code, d.err)
+        same(h("get", "a.b").code, 78, what)
+    os.unlink(path)
+    d = h("config", "check")
+    expect(d.code == 0 and d.out == "" and "no configuration file" in d.err, d.code, d.err)
+    d = h("config", "show", "log.levle")
+    expect(d.code == 64 and "did you mean log.level?" in d.err, d.err)
+    h.remove()
+
+
+main([check_and_run_refuse_the_same_and_name_the_line, what_is_no_readable_file_is_told, later_layers_win_and_say_so, the_working_directory_is_not_read_unasked,
       named_sections_come_from_files_and_environment, what_a_file_may_not_say_is_refused_with_its_line,
       what_a_file_may_say_is_taken, long_values_are_whole_or_refused, foreign_variables_are_no_ones_business,
       configuration_is_bounded, plugins_are_listed_found_or_missing])

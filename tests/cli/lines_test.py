@@ -34,6 +34,7 @@ LINES = {
     "no evidence": (b"{}", "E021", "no evidence"),
     "a control character": (b'{"text":"a\\u001b[31m"}', "E022", "control"),
     "a zero byte": (b'{"text":"a\0b"}', "E021", "zero byte"),
+    "a zero byte at the end": (GOOD + b"\0", "E021", "zero byte"),
     "an escaped zero": (b'{"text":"a\\u0000b"}', "E021", "0000"),
     "no UTF-8": (b'{"text":"\xff"}', "E021", "0xff"),
     "half a surrogate": (b'{"text":"\\ud800"}', "E021", "Unicode"),

@@ -235,7 +235,7 @@ def log_lines(p):
 
 def wait_log(p, event, words=""):
     for line in log_lines(p):
-        if line["event"] == event and words in line["text"]:
+        if line.get("event") == event and words in line["text"]:
             return line
     raise Wrong(f"the log ended without {event} {words}")
 

@@ -19,6 +19,7 @@ GOOD = {
     "sync": ["dir://{home}/stick"],
     "conform": ["mem://rules", "--only", "nothing-begins-so", 1],
     "bench": ["--no-such", 69],
+    "store proofs": [1],
     "store import": ["packets.jsonl"],
     "store backup": ["copy{n}.db"],
     "pkt decode": ["{packet}"],
@@ -29,7 +30,7 @@ GOOD = {
     "config check": ["--config", "some.conf"],
     "config explain": ["store.url"],
 }
-SILENT = {"run", "conform", "bench"}  # nothing on stdout when called as above
+SILENT = {"run", "conform", "bench", "store proofs"}  # nothing on stdout when called as above
 FOREIGN = {"bench"}                   # hands its words on to another program
 SLOW = {"demo"}                       # shown by cli/demo, too slow for every rule
 
