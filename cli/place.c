@@ -17,6 +17,12 @@ int store_fault(const call *c, const kith_error *err) {
     return fault_kith(c->out, E_STORE, url, err);
 }
 
+int node_fault(const call *c, const char *url, const kith_error *err) {
+    bool nonsense = err->code == KITH_E_CONFIG || err->code == KITH_E_ARG ||
+                    err->code == KITH_E_NOTSUP || err->code == KITH_E_MEMORY;
+    return nonsense ? fault_kith(c->out, E_URL, url, err) : store_fault(c, err);
+}
+
 /* Damage was found: say so, and give what is brought back a little time, so that a
  * short command sees it too. */
 void tell_damage(const call *c, kith_store *store) {

@@ -17,6 +17,8 @@ int open_key(const call *c, kith_key **ret);
 void tell_damage(const call *c, kith_store *store);
 /* The fault of a failed store call. */
 int store_fault(const call *c, const kith_error *err);
+/* The fault of a node that does not open: of its store, or of that URL. */
+int node_fault(const call *c, const char *url, const kith_error *err);
 
 typedef struct links {
     char urls[KITH_LINKS_MAX][KITH_URL_MAX + 1];

@@ -272,24 +272,32 @@ static bool has_input(int fd) {
     return poll(&p, 1, 0) > 0;
 }
 
-/* How many lines were taken; *ret_end: the other side has closed. */
+/* Whole lines that are here already, as many as there is room to post. */
+static int take_lines(sources *s, run_log *l, lines *in, source *owner, kith_time now) {
+    const char *text;
+    size_t length;
+    int done = 0;
+    while (s->post_count < POSTS_MAX && lines_next(in, &text, &length)) {
+        take_line(s, l, owner, text, length, now);
+        done++;
+        (void) close_windows(s, l, now);
+    }
+    return done;
+}
+
+/* How many lines were taken; *ret_end: the other side has closed. What the last
+ * turn had no room for comes first: no descriptor wakes us for it. */
 static int read_lines(
     sources *s, run_log *l, lines *in, source *owner, kith_time now, bool *ret_end) {
-    int done = 0;
+    int done = take_lines(s, l, in, owner, now);
     for (int bite = 0; bite < BITE && s->post_count == 0 && has_input(in->fd); bite++) {
-        const char *text;
-        size_t length;
         int r = lines_read(in);
-        while (r > 0 && s->post_count < POSTS_MAX && lines_next(in, &text, &length)) {
-            take_line(s, l, owner, text, length, now);
-            done++;
-            (void) close_windows(s, l, now);
-        }
         if (r == 0 || (r < 0 && errno != EAGAIN)) {
             *ret_end = true;
             return done + 1;
         }
         if (r < 0) break;
+        done += take_lines(s, l, in, owner, now);
     }
     return done;
 }

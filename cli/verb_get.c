@@ -188,7 +188,7 @@ static int follow_open(following *w, const links *l) {
         .ctx = w,
         .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
     if (kith_node_open(&w->node, &config, kith_time_now(), &w->err) < 0) {
-        return fault_kith(c->out, E_URL, l->count > 0 ? l->urls[0] : "carriers", &w->err);
+        return node_fault(c, l->count > 0 ? l->urls[0] : "carriers", &w->err);
     }
     return 0;
 }

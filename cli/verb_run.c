@@ -108,8 +108,7 @@ static int open_node(runner *r) {
         .ctx = r,
         .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
     if (kith_node_open(&r->node, &config, kith_time_now(), &err) < 0) {
-        return fault_kith(
-            c.out, E_URL, r->links.count > 0 ? r->links.urls[0] : "carriers", &err);
+        return node_fault(&c, r->links.count > 0 ? r->links.urls[0] : "carriers", &err);
     }
     return 0;
 }

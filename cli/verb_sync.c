@@ -164,7 +164,7 @@ int verb_sync(const call *c) {
             .ctx = &s,
             .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
         if (kith_node_open(&s.node, &config, now, &err) < 0) {
-            code = fault_kith(c->out, E_URL, c->args[0], &err);
+            code = node_fault(c, c->args[0], &err);
         }
     }
     if (code == 0) code = exchange(c, &s, now);

@@ -44,7 +44,7 @@ int wait_level(const call *c, const poster *p, uint64_t arrival) {
         .link_count = l.count };
     waiting w = { .c = c, .arrival = arrival, .level = (kith_level) f->wait };
     if (kith_node_open(&w.node, &config, now, &err) < 0) {
-        return fault_kith(c->out, E_URL, l.urls[0], &err);
+        return node_fault(c, l.urls[0], &err);
     }
     int signals = catch_signals();
     int r = drive(w.node, signals, now.mono_ns + (uint64_t) f->wait_ns, is_there, &w, &err);
