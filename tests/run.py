@@ -1,18 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that must be green: run.py [LEG...], all legs without a name.
+"""Everything that must be green: run.py [LEG...] [TEST...], all without a name.
 
 A leg is one way to build the tree and run its tests. Building goes on in one
 lane and testing in another, for half of the tests wait for the disk. What is
 counted is one promise: a line `ok` or `not ok` of a test's TAP output, or the
-test itself where it prints none. KITH_SOAK=1 asks for the long versions."""
+test itself where it prints none. Each leg has folders of its own for what is temporary,
+and adopts the processes that its tests leave behind: neither may be left over.
+
+KITH_SOAK=1 asks for the long versions: the legs of SOAKED, one test at a time by
+name if need be: `KITH_SOAK=1 tests/run.py gcc store/power`."""
+import ctypes
 import json
 import os
 import pathlib
 import queue
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -29,6 +37,7 @@ class Leg:
         self.name, self.folder, self.cc = name, ROOT / folder, cc
         self.options, self.suites, self.patience = list(options), list(suites), patience
         self.targets = list(targets)  # none: everything
+        self.only = []                # tests by name; none: all of the suites
         self.built = self.tested = 0.0
         self.results = []  # (test, case, verdict, words), verdict in "pass fail skip"
         self.slow = []     # (seconds, test)
@@ -48,6 +57,10 @@ LEGS = [
         ["--suite", "fuzz"], 2, ["fuzzers"]),
 ]
 
+# What is long in one build is long enough; inputs never seen go into two more.
+SOAKED = {"gcc": [], "asan": ["--suite", "walk"], "fuzz": ["--suite", "fuzz"]}
+ORPHAN_SECONDS = 60  # nothing that outlives its test needs longer to end by itself
+
 say_lock = threading.Lock()
 
 
@@ -56,14 +69,24 @@ def say(text):
         print(text, flush=True)
 
 
+OURS = set()  # pids of those that we started ourselves
+
+
+def spawn(argv, env, **more):
+    child = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, **more)
+    OURS.add(child.pid)
+    return child
+
+
 def command(leg, argv):
     """Runs in the leg's name; its words are shown only when it fails."""
-    done = subprocess.run(argv, cwd=ROOT, env=dict(CLEAN, CC=leg.cc), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
-    if done.returncode != 0:
-        words = [line for line in done.stdout.splitlines() if not line.startswith("[")]
+    child = spawn(argv, dict(CLEAN, CC=leg.cc), text=True, stdout=subprocess.PIPE,
+                  stderr=subprocess.STDOUT, errors="replace")
+    said, _ = child.communicate()
+    if child.returncode != 0:
+        words = [line for line in said.splitlines() if not line.startswith("[")]
         say(f"{leg.name}: {' '.join(argv[:3])} failed\n" + "\n".join(words[-60:]))
-    return done.returncode == 0
+    return child.returncode == 0
 
 
 def build(leg):
@@ -105,13 +128,88 @@ def cases(record):
     return found + [(test, f"{result.lower()}, exit {record.get('returncode')}", "fail", words)]
 
 
+def processes():
+    """{pid: (parent, state, words)} of everybody."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has just ended
+            continue
+        found[int(entry.name)] = (int(fields[1]), fields[0], words.strip())
+    return found
+
+
+class Orphanage:
+    """Processes whose parents ended become ours. They may take a while to end; who does
+    not is ended, and named. Nobody waits for ever on a pipe that one of them holds."""
+
+    def __init__(self, ours):
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        self.ours, self.seen, self.named = ours, {}, []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def look(self, patience):
+        """Ends those that were seen for longer than that."""
+        now = time.monotonic()
+        for pid, (parent, state, words) in processes().items():
+            if parent != os.getpid() or pid in self.ours:
+                continue
+            age = now - self.seen.setdefault(pid, now)
+            if state == "Z" and age >= 2:  # by then we know which are our own
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass
+            elif state != "Z" and age >= patience:
+                self.named.append(words or str(pid))
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def watch(self):
+        while not self.over.wait(1):
+            self.look(ORPHAN_SECONDS)
+
+    def close(self):
+        """The words of each that was left over."""
+        self.over.set()
+        self.thread.join()
+        end = time.monotonic() + 5
+        while time.monotonic() < end and any(
+                p[0] == os.getpid() and p[1] != "Z" and pid not in self.ours
+                for pid, p in processes().items()):
+            time.sleep(0.1)
+        self.look(0)
+        return self.named
+
+
+def scratch(leg):
+    """Folders for what is temporary, on disk and in memory."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return {"TMPDIR": tempfile.mkdtemp(prefix=f"kith-{leg.name}-"),
+            "TEST_SHM": tempfile.mkdtemp(prefix=f"kith-{leg.name}-", dir=memory)}
+
+
 def test(leg):
     start = time.monotonic()
     argv = ["meson", "test", "-C", str(leg.folder), "--no-rebuild", *leg.suites,
-            "--timeout-multiplier", "0" if SOAK else str(leg.patience)]
+            "--timeout-multiplier", str(leg.patience * (20 if SOAK else 1)), *leg.only]
     log = leg.folder / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
-    subprocess.run(argv, cwd=ROOT, env=CLEAN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folders = scratch(leg)
+    spawn(argv, dict(CLEAN, **folders), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
+    for folder in folders.values():
+        left = sorted(os.listdir(folder))
+        leg.results.append(("leftovers", f"nothing is left in the {leg.name} leg's folder",
+                            "fail" if left else "pass", left[:12]))
+        shutil.rmtree(folder, ignore_errors=True)
     for line in log.read_text().splitlines() if log.exists() else []:
         record = json.loads(line)
         leg.slow.append((record["duration"], record["name"].split(" / ")[-1]))
@@ -128,6 +226,13 @@ def report(leg):
             say("\n".join([f"not ok  {leg.name}: {name}: {case}"] + ["    " + w for w in words]))
     say(f"{leg.name:<6} built {leg.built:4.0f} s   tested {leg.tested:4.0f} s   "
         f"{leg.count('pass')} passed, {leg.count('fail')} failed, {leg.count('skip')} skipped")
+
+
+def orphans(left):
+    leg = Leg("after", ".", "")
+    leg.results.append(("leftovers", "no process is left", "fail" if left else "pass", left))
+    report(leg)
+    return leg
 
 
 def documents(legs):
@@ -147,15 +252,23 @@ def documents(legs):
 
 def main(names):
     start = time.monotonic()
-    unknown = set(names) - {leg.name for leg in LEGS}
-    if unknown:
-        sys.exit(f"no leg {' '.join(unknown)}; there are {' '.join(leg.name for leg in LEGS)}")
-    legs = [leg for leg in LEGS if not names or leg.name in names]
+    known = [leg.name for leg in LEGS]
+    only = [name for name in names if name not in known]
+    chosen = [name for name in names if name in known] or (list(SOAKED) if SOAK else known)
+    legs = [leg for leg in LEGS if leg.name in chosen]
+    for leg in legs:
+        leg.only = only
+        leg.suites = SOAKED.get(leg.name, leg.suites) if SOAK else leg.suites
+    orphanage = Orphanage(OURS)
     ready = queue.Queue()
 
     def lane():
         for leg in iter(ready.get, None):
-            test(leg)
+            try:
+                test(leg)
+            except Exception as fault:  # ours, and no reason to look green
+                leg.results.append((leg.name, "is tested to the end", "fail", [repr(fault)]))
+                report(leg)
 
     worker = threading.Thread(target=lane, daemon=True)
     worker.start()
@@ -167,7 +280,8 @@ def main(names):
             report(leg)
     ready.put(None)
     worker.join()
-    if not names:
+    legs.append(orphans(orphanage.close()))
+    if not names and not SOAK:
         legs.append(documents(legs))
 
     slow = sorted(((s, f"{leg.name}: {t}") for leg in legs for s, t in leg.slow), reverse=True)

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static char folder[] = "/tmp/kith-plugin-XXXXXX";
+static char folder[96];
 
 /* A copy of a built plugin in a folder of our own. */
 static const char *copied(const char *built, const char *as, mode_t mode) {
@@ -31,8 +31,7 @@ static const char *copied(const char *built, const char *as, mode_t mode) {
 }
 
 static void fresh_folder(void) {
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
-    if (mkdtemp(folder) == NULL) abort();
+    if (!test_folder(test_place(), "kith-plugin", folder, sizeof folder)) abort();
 }
 
 static void drop_folder(void) {

@@ -6,6 +6,8 @@
 
 #include <kith/carrier.h>
 
+#include "test.h"
+
 #include <dirent.h>
 #include <ftw.h>
 #include <poll.h>
@@ -25,10 +27,12 @@ typedef struct realm {
 
 static UNUSED realm realm_of(const char *pattern) {
     /* in memory where there is such a place: hundreds of fsyncs are not the matter */
-    realm r = { .folder = "/dev/shm/kith-test-XXXXXX" };
-    if (mkdtemp(r.folder) == NULL) {
-        r = (realm){ .folder = "/tmp/kith-test-XXXXXX" };
-        if (mkdtemp(r.folder) == NULL) abort();
+    const char *memory = getenv("TEST_SHM");
+    realm r = { 0 };
+    memory = memory == NULL ? "/dev/shm" : memory;
+    if (!test_folder(memory, "kith-test", r.folder, sizeof r.folder) &&
+        !test_folder(test_place(), "kith-test", r.folder, sizeof r.folder)) {
+        abort();
     }
     const char *at = strchr(pattern, '@');
     size_t n = at == NULL ? strlen(pattern) : (size_t) (at - pattern);

@@ -5,7 +5,6 @@
 #include "base/check.h"
 #include "base/dice.h"
 #include "base/hash.h"
-#include "base/wire.h"
 
 #include <string.h>
 
@@ -81,14 +80,10 @@ void ki_link_cursor_name(const kith_node *n, const ki_node_link *l, char *ret_na
 /* Where reading and sending went on before: from the store. A medium that does
  * not know our cursor is not the one we wrote to (another stick, a wiped folder):
  * then everything is read from its start, and what we have is sent again. */
-static int resume(kith_node *n, ki_node_link *l) {
-    char name[KITH_STATE_NAME_MAX + 1] = "out:";
-    uint8_t sent[8];
+static int resume(kith_node *n, ki_node_link *l, kith_time now) {
+    char name[KITH_STATE_NAME_MAX + 1];
     size_t length = 0;
-    memcpy(name + 4, l->way, strlen(l->way) + 1);
-    bool known = kith_store_load(n->store, name, sent, sizeof sent, &length) == 0 &&
-                 length == sizeof sent;
-    l->sent = l->settled = l->last_ticket = known ? wire_get64(sent) : 0;
+    ki_outbox_resume(n, l, now);
     if ((kith_link_can(l->link) & KITH_CAN_REPLAY) == 0) {
         return 0;
     }
@@ -99,7 +94,7 @@ static int resume(kith_node *n, ki_node_link *l) {
         at.length = (uint8_t) length;
         r = kith_link_rewind(l->link, &at);
         if (r == KITH_E_MISSING) {
-            l->sent = l->settled = l->last_ticket = 0;
+            ki_outbox_again(n, l, now);
         }
     }
     if (r != 0) {
@@ -109,14 +104,14 @@ static int resume(kith_node *n, ki_node_link *l) {
     return r < 0 ? r : 0;
 }
 
-static int prepare(kith_node *n, ki_node_link *l) {
+static int prepare(kith_node *n, ki_node_link *l, kith_time now) {
     for (size_t i = 0; i < n->follow_count; i++) {
         int r = kith_link_follow(l->link, n->follows[i]);
         if (r < 0) {
             return r;
         }
     }
-    int r = resume(n, l);
+    int r = resume(n, l, now);
     return r < 0 ? r : ki_exchange_open(n, l);
 }
 
@@ -125,7 +120,7 @@ int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err) {
     kith_error why = { 0 };
     int r = kith_link_open(&l->link, l->url, &n->host, &why);
     if (r == 0) {
-        r = prepare(n, l);
+        r = prepare(n, l, now);
         if (r < 0) {
             why = (kith_error){ .code = r };
             memcpy(why.text, "cannot follow or rewind", 24);
@@ -162,10 +157,14 @@ static bool another_medium(kith_node *n, ki_node_link *l) {
     return kith_link_rewind(l->link, &at) == KITH_E_MISSING;
 }
 
-/* A clock that was far off made us refuse what is good: it is read once more. */
-void ki_links_reread(kith_node *n, kith_time now) {
+/* A clock that was far off made us refuse what is good: it is read once more. One
+ * that was ahead made us pass over what has not expired: it is given once more. */
+void ki_links_reread(kith_node *n, kith_time now, bool was_ahead) {
     for (size_t i = 0; i < n->link_count; i++) {
         ki_node_link *l = &n->links[i];
+        if (l->link != NULL && was_ahead) {
+            ki_outbox_again(n, l, now);
+        }
         if (l->link != NULL && (kith_link_can(l->link) & KITH_CAN_REPLAY) != 0) {
             kith_position start = { .kind = KITH_FROM_START };
             (void) !kith_link_rewind(l->link, &start);

@@ -45,7 +45,7 @@ static void look_at_clock(kith_node *n, kith_time now) {
     n->clocks_us = clocks_us;
     if (step_us > LIMIT_FUTURE_US || step_us < -LIMIT_FUTURE_US) {
         n->prune_ns = now.mono_ns + PRUNE_AFTER_STEP_NS;
-        ki_links_reread(n, now);
+        ki_links_reread(n, now, step_us < 0);
     }
 }
 

@@ -63,7 +63,7 @@ struct kith_node {
 
 /* links.c */
 void ki_links_watch(kith_node *n, kith_time now);
-void ki_links_reread(kith_node *n, kith_time now);
+void ki_links_reread(kith_node *n, kith_time now, bool was_ahead);
 int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err);
 void ki_link_down(kith_node *n, ki_node_link *l, const char *why, kith_time now);
 /* Name of the reading cursor in the store; room for KITH_STATE_NAME_MAX + 1. */
@@ -75,6 +75,11 @@ void ki_node_say(kith_node *n, const kith_event *event);
 int ki_inbox_turn(kith_node *n, ki_node_link *l, kith_time now);
 int ki_outbox_turn(kith_node *n, ki_node_link *l, kith_time now);
 int ki_exchange_turn(kith_node *n, ki_node_link *l, kith_time now);
+
+/* outbox.c: the sending cursor, from the store; and back to the beginning, for a
+ * medium that has nothing of ours, or for a clock that was ahead. */
+void ki_outbox_resume(kith_node *n, ki_node_link *l, kith_time now);
+void ki_outbox_again(kith_node *n, ki_node_link *l, kith_time now);
 
 /* exchange.c */
 int ki_exchange_open(kith_node *n, ki_node_link *l);

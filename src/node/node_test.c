@@ -486,8 +486,7 @@ static void w9_the_same_packets_in_any_order_end_in_one_digest(void) {
 static char place[64];
 
 static void make_place(void) {
-    memcpy(place, "/tmp/kith-node-XXXXXX", 22);
-    if (mkdtemp(place) == NULL) abort();
+    if (!test_folder(test_place(), "kith-node", place, sizeof place)) abort();
 }
 
 static int forget_file(

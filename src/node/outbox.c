@@ -4,6 +4,7 @@
 #include "node/node.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/wire.h"
 
 #include <string.h>
@@ -61,12 +62,36 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     return g.given;
 }
 
-static void keep(kith_node *n, ki_node_link *l) {
-    char name[KITH_STATE_NAME_MAX + 1] = "out:";
-    uint8_t bytes[8];
-    memcpy(name + 4, l->way, strlen(l->way) + 1);
+static void outbox_name(const ki_node_link *l, char ret[KITH_STATE_NAME_MAX + 1]) {
+    memcpy(ret, "out:", 4);
+    memcpy(ret + 4, l->way, strlen(l->way) + 1);
+}
+
+/* The cursor, and our clock's time: what it passed over as expired was judged by it. */
+static void keep(kith_node *n, const ki_node_link *l, kith_time now) {
+    char name[KITH_STATE_NAME_MAX + 1];
+    uint8_t bytes[16];
+    outbox_name(l, name);
     wire_put64(bytes, l->settled);
+    wire_put64(bytes + 8, (uint64_t) now.wall_us);
     (void) !kith_store_save(n->store, name, bytes, sizeof bytes, false, NULL);
+}
+
+void ki_outbox_again(kith_node *n, ki_node_link *l, kith_time now) {
+    l->sent = l->settled = l->last_ticket = 0;
+    keep(n, l, now);
+}
+
+void ki_outbox_resume(kith_node *n, ki_node_link *l, kith_time now) {
+    char name[KITH_STATE_NAME_MAX + 1];
+    uint8_t bytes[16];
+    size_t length = 0;
+    outbox_name(l, name);
+    int r = kith_store_load(n->store, name, bytes, sizeof bytes, &length);
+    bool known = r == 0 && length == sizeof bytes;
+    int64_t then = known ? (int64_t) wire_get64(bytes + 8) : 0;
+    known = known && then <= now.wall_us + LIMIT_FUTURE_US;
+    l->sent = l->settled = l->last_ticket = known ? wire_get64(bytes) : 0;
 }
 
 static int settle(kith_node *n, ki_node_link *l, kith_time now) {
@@ -79,17 +104,18 @@ static int settle(kith_node *n, ki_node_link *l, kith_time now) {
         l->outbox_ns = now.mono_ns + PAUSE_NS;
         return 1;
     }
+    through = through < l->sent ? through : l->sent; /* we may have gone back since */
     if (r == 0 && through > l->settled) {
         l->settled = through;
     }
     if (l->settled >= l->last_ticket) { /* nothing of ours is under way */
         l->settled = l->sent;
     }
-    CHECK(l->settled <= l->sent || through > l->sent);
+    CHECK(l->settled <= l->sent);
     if (l->settled == before) {
         return 0;
     }
-    keep(n, l);
+    keep(n, l, now);
     kith_event e = {
         .kind = KITH_EVENT_SENT, .arrival = l->settled, .link = l->url, .code = 0
     };

@@ -15,8 +15,7 @@
 static char folder[64], path[96], other[96];
 
 static void fresh(void) {
-    (void) snprintf(folder, sizeof folder, "/tmp/kith-key-XXXXXX");
-    if (mkdtemp(folder) == NULL) exit(1);
+    if (!test_folder(test_place(), "kith-key", folder, sizeof folder)) exit(1);
     (void) snprintf(path, sizeof path, "%s/node.key", folder);
     (void) snprintf(other, sizeof other, "%s/other", folder);
 }

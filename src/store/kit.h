@@ -15,12 +15,9 @@
 
 static char kit_folder[64];
 
-/* A fresh folder for each case; the old one is emptied. */
-static inline void kit_clean(void) {
-    if (kit_folder[0] == '\0') {
-        (void) snprintf(kit_folder, sizeof kit_folder, "/tmp/kith-store-XXXXXX");
-        if (mkdtemp(kit_folder) == NULL) exit(99);
-    }
+static pid_t kit_owner;
+
+static inline void kit_empty(void) {
     DIR *dir = opendir(kit_folder);
     for (struct dirent *e = dir == NULL ? NULL : readdir(dir); e != NULL;
          e = readdir(dir)) {
@@ -31,9 +28,23 @@ static inline void kit_clean(void) {
     if (dir != NULL) (void) closedir(dir);
 }
 
+/* At the end; a child that ends leaves it alone. */
 static inline void kit_done(void) {
-    kit_clean();
-    (void) rmdir(kit_folder);
+    if (getpid() == kit_owner) {
+        kit_empty();
+        (void) rmdir(kit_folder);
+    }
+}
+
+/* A fresh folder for each case; the old one is emptied. */
+static inline void kit_clean(void) {
+    if (kit_folder[0] == '\0') {
+        if (!test_folder(test_place(), "kith-store", kit_folder, sizeof kit_folder))
+            exit(99);
+        kit_owner = getpid();
+        (void) atexit(kit_done);
+    }
+    kit_empty();
 }
 
 static inline const char *kit_path(const char *name) {

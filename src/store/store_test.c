@@ -398,7 +398,6 @@ int main(int argc, char **argv) {
                 test_skip != NULL ? test_skip : "");
         }
     }
-    kit_done();
     printf("1..%d\n", k);
     return bad != 0 || k == 0;
 }

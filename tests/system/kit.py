@@ -1,15 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of whole systems share: nodes of their own, and TAP."""
+import ctypes
 import json
 import os
+import random
+import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 PATIENCE = 120  # seconds; a hang guard, far beyond what anything takes
 KITH = os.path.abspath(sys.argv[1])
+SOAK = os.environ.get("KITH_SOAK") == "1"
+
+
+def fresh_dice(fixed):
+    """The same dice each time; in a soak others, whose seed is printed. SEED repeats it."""
+    seed = int(os.environ.get("SEED") or (random.SystemRandom().randrange(1 << 32) if SOAK else fixed))
+    print(f"# SEED={seed}", flush=True)
+    return random.Random(seed)
+
+
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_us():
+    """In a child: who tests may be killed, and what is tested must not live on."""
+    LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Skip(Exception):
@@ -38,7 +59,10 @@ class Node:
         options = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
         options.update(more)
         return subprocess.Popen([KITH, *args], env={**self.env, **(env or {})},
-                                cwd=self.home, **options)
+                                cwd=self.home, preexec_fn=die_with_us, **options)
+
+    def remove(self):
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def run(self, *args, text=b"", env=None):
         """(exit code, stdout, stderr); both as text."""
@@ -67,6 +91,126 @@ class Node:
         code, rows = self.json("get", pattern, "--last", "0", *flags)
         assert code in (0, 1), code
         return rows
+
+
+class Log:
+    """What a running `run --json` says on stderr, object by object."""
+
+    def __init__(self, child):
+        self.child, self.events, self.rest, self.kept = child, [], "", b""
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(child.stderr, selectors.EVENT_READ)
+
+    def next(self, end):
+        """The next object; None when the program is gone."""
+        while b"\n" not in self.kept:
+            if not self.selector.select(max(0, end - time.monotonic())):
+                raise AssertionError(f"it says nothing more; last {self.events[-3:]} {self.rest}")
+            piece = os.read(self.child.stderr.fileno(), 65536)
+            if not piece:
+                return None
+            self.kept += piece
+        line, self.kept = self.kept.split(b"\n", 1)
+        try:
+            event = json.loads(line)
+        except ValueError:
+            self.rest += line.decode(errors="replace") + "\n"
+            return self.next(end)
+        if event["kind"] == "error":
+            event["event"] = "error"
+        self.events.append(event)
+        return event
+
+    def until(self, so, patience=PATIENCE):
+        """Until so(), or until the program is gone."""
+        end = time.monotonic() + patience
+        while not so() and self.next(end) is not None:
+            pass
+        return so()
+
+    def wait(self, name, times=1):
+        """Until an event of that name was seen so many times; the last of them."""
+        if not self.until(lambda: self.count(name) >= times):
+            raise AssertionError(f"ended before {name}: {self.events[-3:]} {self.rest}")
+        return next(e for e in reversed(self.events) if e["event"] == name)
+
+    def count(self, name):
+        return sum(e["event"] == name for e in self.events)
+
+    def end(self):
+        """Reads on to the end; the exit code."""
+        while self.next(time.monotonic() + PATIENCE) is not None:
+            pass
+        self.selector.close()
+        for pipe in (self.child.stderr, self.child.stdout, self.child.stdin):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except BrokenPipeError:
+                pass
+        return self.child.wait(PATIENCE)
+
+
+class Run:
+    """A `run --json` that posts what it is fed."""
+
+    def __init__(self, node, *flags, env=None):
+        self.child = node.start("run", "--subject", "x.y", "--kind", "outcome", "--json", *flags,
+                                stdin=subprocess.PIPE, env=env)
+        self.log = Log(self.child)
+
+    def feed(self, numbers):
+        try:
+            self.child.stdin.write("".join(evidence(i) for i in numbers).encode())
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            pass
+        return self
+
+    def posted(self):
+        """How each packet's id begins that was told to be safe."""
+        return [e["text"].split()[0] for e in self.log.events if e["event"] == "posted"]
+
+    def kill(self):
+        self.child.kill()
+        self.log.end()
+        return self.posted()
+
+    def stop(self):
+        self.child.terminate()
+        equal(self.log.end(), 0, f"after TERM {self.log.events[-5:]} {self.log.rest}")
+        return self.posted()
+
+
+def evidence(i):
+    return json.dumps({"effect": i % 1000 / 100, "se": 0.1, "n": i + 1}) + "\n"
+
+
+def whole(node, told, say=""):
+    """Everything told is stored, once, under places of its own, and the store is whole."""
+    rows = node.stored(">", "--retracted")
+    ids = {row["id"] for row in rows}
+    short = {one[:16] for one in ids}
+    equal([one for one in told if one not in (ids if len(one) > 16 else short)], [], f"{say} lost")
+    equal(len(ids), len(rows), f"{say} twice")
+    equal(len({(row["source"], row["epoch"], row["seq"]) for row in rows}), len(rows),
+          f"{say} places used twice")
+    code, out, err = node.run("store", "check")
+    equal(code, 0, f"{say} check {err}")
+    return ids
+
+
+def wait_until(so, say):
+    """Asks again and again; a hang guard, not a measurement."""
+    end = time.monotonic() + PATIENCE
+    while not so():
+        expect(time.monotonic() < end, "never:", say)
+
+
+def spin(dice, most):
+    """Some instants, so that a kill hits anywhere."""
+    for _ in range(dice.randrange(most)):
+        pass
 
 
 def expect(condition, *say):

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wall clocks that lie, by faketime: years off, ahead, behind, set while a node runs."""
+import glob
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import Node, Run, Skip, equal, expect, main, wait_until, whole
+
+FAKE = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+
+
+class Clock:
+    """A wall clock that a running program sees change; the monotonic one is left alone."""
+
+    def __init__(self, where, name, offset="+0"):
+        if not FAKE:
+            raise Skip("no faketime here")
+        self.path = os.path.join(where, name)
+        self.set(offset)
+        self.env = {"LD_PRELOAD": FAKE[0], "FAKETIME_TIMESTAMP_FILE": self.path,
+                    "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                    "DONT_FAKE_MONOTONIC": "1",
+                    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+    def set(self, offset):
+        with open(self.path + ".new", "w", encoding="ascii") as file:
+            file.write(offset + "\n")
+        os.rename(self.path + ".new", self.path)
+
+
+def post(node, env=None):
+    out = node.good("post", "x.y", "--effect", "1", "--se", "1", "-n", "3", env=env)
+    return out.split("\t")[0]
+
+
+def sync(node, url, env=None):
+    return node.good("sync", url, env=env)
+
+
+def c1_a_sender_years_off_harms_nobody_and_is_right_again(where):
+    url = "dir://" + where + "/stick"
+    os.mkdir(where + "/stick")
+    a, b = Node(where, "a"), Node(where, "b")
+    good = {post(b)}
+    sync(b, url)
+    for offset in ("+3650d", "-3650d", "+1h", "+600", "-700d"):
+        clock = Clock(where, "clock", offset)
+        post(a, clock.env)
+        sync(a, url, clock.env)
+        sync(b, url)
+        equal(whole(b, good), good, offset + ": something of it was taken")
+    for offset in ("+0", "+50", "-1h", "-6d"):  # within 60 s, or not yet expired
+        clock = Clock(where, "clock", offset)
+        good.add(post(a, clock.env))
+        sync(a, url)
+        sync(b, url)
+        equal(whole(b, good), good, offset)
+    sync(a, url)
+    rows = a.stored(">", "--expired")
+    equal(len({(row["epoch"], row["seq"], row["source"]) for row in rows}), len(rows))
+    expect(good <= {row["id"] for row in rows}, "the sender's own")
+
+
+def c1_a_receiver_years_off_gets_all_when_it_is_right_again(where):
+    url = "dir://" + where + "/stick"
+    os.mkdir(where + "/stick")
+    a, b = Node(where, "a"), Node(where, "b")
+    told = {post(a) for _ in range(3)}
+    sync(a, url)
+    for offset in ("-3650d", "+3650d", "-600", "-1d"):
+        clock = Clock(where, "clock", offset)
+        sync(b, url, clock.env)
+        equal(b.run("get", ">")[0], 1, offset + ": taken")
+    clock = Clock(where, "clock", "-1d")
+    run = Run(b, "--carrier", url, env=clock.env)
+    run.log.wait("refused")
+    clock.set("+0")
+    wait_until(lambda: len(b.stored()) == 3, "the clock is right, and they come")
+    run.stop()
+    equal(whole(b, told), told)
+
+
+def c1_a_clock_that_jumps_under_run_loses_nothing(where):
+    url = "dir://" + where + "/stick"
+    os.mkdir(where + "/stick")
+    a, b = Node(where, "a"), Node(where, "b")
+    clock = Clock(where, "clock")
+    run, other = Run(a, "--carrier", url, env=clock.env), Run(b, "--carrier", url)
+    fed = 0
+    for offset in ("+0", "-1h", "+1h", "-3650d", "+0", "+3650d", "-1d", "+0"):
+        clock.set(offset)
+        fed += 1
+        run.feed([fed]).log.wait("posted", fed)
+    right = {run.posted()[i] for i in (0, 1, 4, 6, 7)}  # and those of the last hour and day
+    missing = set()
+
+    def all_there():
+        missing.clear()
+        missing.update(right - {row["id"][:16] for row in b.stored()})
+        return not missing
+
+    try:
+        wait_until(all_there, "b has the right ones")
+    except AssertionError:
+        raise AssertionError([run.posted().index(one) for one in missing], run.log.events[-6:])
+    told = run.stop()
+    other.stop()
+    have = {row["id"][:16] for row in a.stored(">", "--expired")}
+    equal([one for one in told if one not in have], [], "lost")
+    taken = {row["id"][:16] for row in b.stored(">", "--expired")}
+    expect(not taken & (set(told) - right), "b took what lies in the future or expired")
+    whole(b, right)
+
+
+main([
+    c1_a_sender_years_off_harms_nobody_and_is_right_again,
+    c1_a_receiver_years_off_gets_all_when_it_is_right_again,
+    c1_a_clock_that_jumps_under_run_loses_nothing,
+])
