@@ -13,9 +13,14 @@ enum {
     AT_CRC = PAGE_SIZE - 4,
 };
 
+/* SQLite writes a frame's header, then its page. Where a log begins anew over an old
+ * one, a process killed in between would leave a header that vouches for a page which
+ * is not there: like damage. So the header waits for its page and goes behind it. */
 typedef struct file {
     sqlite3_file base;
-    bool database, log;
+    bool database, log, waiting;
+    uint8_t header[24];
+    sqlite3_int64 header_at;
     sqlite3_file *inner; /* right behind this struct */
 } file;
 
@@ -69,9 +74,38 @@ static int check_frame(file *f, const uint8_t *page, sqlite3_int64 page_at) {
     return whole ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 
+static int let_header_go(file *f) {
+    if (!f->waiting) {
+        return SQLITE_OK;
+    }
+    f->waiting = false;
+    return f->inner->pMethods->xWrite(f->inner, f->header, sizeof f->header, f->header_at);
+}
+
+static int log_write(file *f, const void *bytes, int size, sqlite3_int64 at) {
+    bool behind = f->waiting && at == f->header_at + 24 && size == PAGE_SIZE;
+    int rc = behind ? SQLITE_OK : let_header_go(f);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    if (size == 24 && at >= WAL_HEADER && (at - WAL_HEADER) % WAL_FRAME == 0) {
+        memcpy(f->header, bytes, sizeof f->header);
+        f->header_at = at;
+        f->waiting = true;
+        return SQLITE_OK;
+    }
+    rc = f->inner->pMethods->xWrite(f->inner, bytes, size, at);
+    if (rc != SQLITE_OK) {
+        f->waiting = false; /* it is told; the page is not there, nor may its header be */
+        return rc;
+    }
+    return let_header_go(f);
+}
+
 static int file_read(sqlite3_file *self, void *ret, int size, sqlite3_int64 at) {
     file *f = (file *) self;
-    int rc = f->inner->pMethods->xRead(f->inner, ret, size, at);
+    int rc = let_header_go(f);
+    rc = rc != SQLITE_OK ? rc : f->inner->pMethods->xRead(f->inner, ret, size, at);
     if (rc != SQLITE_OK || size != PAGE_SIZE) {
         return rc;
     }
@@ -87,6 +121,9 @@ static int file_read(sqlite3_file *self, void *ret, int size, sqlite3_int64 at) 
 
 static int file_write(sqlite3_file *self, const void *bytes, int size, sqlite3_int64 at) {
     file *f = (file *) self;
+    if (f->log) {
+        return log_write(f, bytes, size, at);
+    }
     if (!f->database || size != PAGE_SIZE || at % PAGE_SIZE != 0) {
         return f->inner->pMethods->xWrite(f->inner, bytes, size, at);
     }
@@ -97,20 +134,24 @@ static int file_write(sqlite3_file *self, const void *bytes, int size, sqlite3_i
     return f->inner->pMethods->xWrite(f->inner, page, size, at);
 }
 
-/* Everything else is the system's own. */
+/* Everything else is the system's own. What looks at a log sees the header, too. */
 #define INNER(self) (((file *) (self))->inner)
 
 static int file_close(sqlite3_file *self) {
+    (void) !let_header_go((file *) self); /* without its page it says nothing */
     return INNER(self)->pMethods->xClose(INNER(self));
 }
 static int file_truncate(sqlite3_file *self, sqlite3_int64 size) {
-    return INNER(self)->pMethods->xTruncate(INNER(self), size);
+    int rc = let_header_go((file *) self);
+    return rc != SQLITE_OK ? rc : INNER(self)->pMethods->xTruncate(INNER(self), size);
 }
 static int file_sync(sqlite3_file *self, int flags) {
-    return INNER(self)->pMethods->xSync(INNER(self), flags);
+    int rc = let_header_go((file *) self);
+    return rc != SQLITE_OK ? rc : INNER(self)->pMethods->xSync(INNER(self), flags);
 }
 static int file_size(sqlite3_file *self, sqlite3_int64 *ret) {
-    return INNER(self)->pMethods->xFileSize(INNER(self), ret);
+    int rc = let_header_go((file *) self);
+    return rc != SQLITE_OK ? rc : INNER(self)->pMethods->xFileSize(INNER(self), ret);
 }
 static int file_lock(sqlite3_file *self, int level) {
     return INNER(self)->pMethods->xLock(INNER(self), level);
