@@ -12,6 +12,7 @@
  * for `sync` only fsync and fdatasync; for `intr` only write, pwrite and open. */
 /* Both spellings of each call are ours, so neither may be an alias here. */
 #undef _FILE_OFFSET_BITS
+#undef _TIME_BITS
 
 #include <errno.h>
 #include <fcntl.h>
