@@ -15,9 +15,9 @@
 /* Packets looked at for one list: bounds a turn when few of them are wanted. */
 #define SCAN_MAX 1024
 
-static void cursor_name(char name[32], uint64_t tag) {
+static void cursor_name(const kith_node *n, char name[32], uint64_t tag) {
     uint8_t bytes[8];
-    wire_put64(bytes, tag);
+    wire_put64(bytes, tag ^ n->round * UINT64_C(0x9e3779b97f4a7c15));
     memcpy(name, "sync:", 5);
     ki_hex(bytes, sizeof bytes, name + 5);
 }
@@ -27,7 +27,7 @@ static uint64_t cursor_load(void *ctx, uint64_t tag) {
     char name[32];
     uint8_t bytes[8];
     size_t length = 0;
-    cursor_name(name, tag);
+    cursor_name(n, name, tag);
     int r = kith_store_load(n->store, name, bytes, sizeof bytes, &length);
     return r == 0 && length == sizeof bytes ? wire_get64(bytes) : 0;
 }
@@ -37,7 +37,7 @@ static void cursor_save(void *ctx, uint64_t tag, uint64_t cursor) {
     kith_node *n = ctx;
     char name[32];
     uint8_t bytes[8];
-    cursor_name(name, tag);
+    cursor_name(n, name, tag);
     wire_put64(bytes, cursor);
     (void) !kith_store_save(n->store, name, bytes, sizeof bytes, false, NULL);
 }

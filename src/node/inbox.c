@@ -68,6 +68,9 @@ static void take_packet(
         l->backfilled += r == 0 && ki_sync_lacked(l->sync, id);
         ki_sync_seen(l->sync, id);
     }
+    if (r == KITH_R_FUTURE) {
+        ki_clock_refused(n, content.t_end_us, now);
+    }
     if (r < 0) {
         refuse(n, l, r); /* acked with the rest: it will never be better */
     }

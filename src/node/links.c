@@ -69,6 +69,9 @@ void ki_link_cursor_name(const kith_node *n, const ki_node_link *l, char *ret_na
     for (size_t i = 0; i < n->follow_count; i++) {
         ki_sha256_add(&h, n->follows[i], strlen(n->follows[i]) + 1);
     }
+    if (n->round != 0) {
+        ki_sha256_add(&h, &n->round, sizeof n->round);
+    }
     ki_sha256_done(&h, hash);
     size_t length = strlen(l->way);
     memcpy(ret_name, "in:", 3);
@@ -169,6 +172,7 @@ void ki_links_reread(kith_node *n, kith_time now, bool was_ahead) {
             kith_position start = { .kind = KITH_FROM_START };
             (void) !kith_link_rewind(l->link, &start);
         }
+        l->cursor_dirty = true;
         if (l->sync != NULL) {
             ki_sync_afresh(l->sync, now.mono_ns);
         }

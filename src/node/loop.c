@@ -12,14 +12,11 @@
 #include "node/node.h"
 
 #include "base/check.h"
-#include "base/limits.h"
 
 /* Expired packets go in small lots, so that no turn is long. */
 #define PRUNE_NS    UINT64_C(1000000000)
 #define PRUNE_IDLE  UINT64_C(10000000000)
 #define PRUNE_BATCH 1000
-/* An hour: whoever set the clock wrongly has that long to notice. */
-#define PRUNE_AFTER_STEP_NS UINT64_C(3600000000000)
 
 /* Links are ticked at least this often (kith/carrier.h). */
 #define TICK_NS UINT64_C(250000000)
@@ -35,18 +32,6 @@ static int prune(kith_node *n, kith_time now) {
     int r = kith_store_prune(n->store, now.wall_us, PRUNE_BATCH, NULL);
     n->prune_ns = now.mono_ns + (r == PRUNE_BATCH ? PRUNE_NS : PRUNE_IDLE);
     return r;
-}
-
-/* The wall clock was set: what was refused as too new or too old may be neither,
- * and what expires now may have been judged by a lie; it may stay for a while. */
-static void look_at_clock(kith_node *n, kith_time now) {
-    int64_t clocks_us = now.wall_us - (int64_t) (now.mono_ns / 1000);
-    int64_t step_us = clocks_us - n->clocks_us;
-    n->clocks_us = clocks_us;
-    if (step_us > LIMIT_FUTURE_US || step_us < -LIMIT_FUTURE_US) {
-        n->prune_ns = now.mono_ns + PRUNE_AFTER_STEP_NS;
-        ki_links_reread(n, now, step_us < 0);
-    }
 }
 
 /* Did anybody, in this process or another, commit since the last turn? */
@@ -103,7 +88,7 @@ static uint64_t next_due(const kith_node *n, kith_time now, int did) {
 
 int kith_node_step(kith_node *n, kith_time now) {
     CHECK(n != NULL);
-    look_at_clock(n, now);
+    ki_clock_turn(n, now);
     ki_links_watch(n, now);
     int did = look_at_store(n);
     for (size_t i = 0; i < n->link_count && did >= 0; i++) {

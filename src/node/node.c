@@ -117,8 +117,8 @@ int kith_node_open(
     n->event = c->event;
     n->ctx = c->ctx;
     n->due_ns = now.mono_ns;
-    n->clocks_us = now.wall_us - (int64_t) (now.mono_ns / 1000);
     int r = store_tag(n, err);
+    ki_clock_open(n, now);
     if (r == 0) {
         r = set_up(n, c, err);
     }

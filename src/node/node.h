@@ -54,6 +54,8 @@ struct kith_node {
     uint64_t due_ns;   /* of the next turn, if nothing wakes us */
     uint64_t prune_ns; /* next time old packets are removed */
     int64_t clocks_us; /* wall less monotonic: changes when the wall clock is set */
+    int64_t again_us;  /* read everything again then; 0: never */
+    uint64_t round;    /* how often everything was read anew */
     uint64_t version;  /* of the store when it was last looked at */
     uint64_t last_arrival;
     bool store_failed; /* told, and not yet healed */
@@ -70,6 +72,12 @@ void ki_link_down(kith_node *n, ki_node_link *l, const char *why, kith_time now)
 void ki_link_cursor_name(const kith_node *n, const ki_node_link *l, char *ret_name);
 bool ki_node_follows(const kith_node *n, const char *subject);
 void ki_node_say(kith_node *n, const kith_event *event);
+
+/* clock.c */
+void ki_clock_open(kith_node *n, kith_time now);
+void ki_clock_turn(kith_node *n, kith_time now);
+/* A packet dated so was refused as lying in the future. */
+void ki_clock_refused(kith_node *n, int64_t t_end_us, kith_time now);
 
 /* Each returns how much it did, or < 0 when the store failed. */
 int ki_inbox_turn(kith_node *n, ki_node_link *l, kith_time now);
