@@ -59,7 +59,9 @@ def under_a_plan(where, how):
     run.feed([3])
     run.log.wait("posted", 3)
     told = run.stop()
-    equal(len(whole(node, told)), 3)
+    # What was written before a sync failed may be there although nobody was told so.
+    more = len(whole(node, told)) - 3
+    expect(more == 0 or (how == "sync" and more > 0), more, "more than were told")
 
 
 def d8_a_disk_that_turns_read_only_under_run(where):
