@@ -104,12 +104,17 @@ static void refuses_another_abi(void) {
 }
 
 static void refuses_a_carrier_with_a_hole(void) {
-    for (int hole = 0; hole < 16; hole++) {
+    for (int hole = 0; hole < 17; hole++) {
         kith_carrier c = liar;
         static const kith_option far[] = {
-            { .name = "far", .type = KITH_OPTION_INT, .offset = 9 }, { .name = NULL }
+            { .name = "far", .type = KITH_OPTION_INT, .offset = 9, .help = "" },
+            { .name = NULL }
         };
-        static const kith_option odd[] = { { .name = "odd", .type = 99 },
+        static const kith_option beyond[] = {
+            { .name = "beyond", .type = KITH_OPTION_INT, .offset = 99, .help = "" },
+            { .name = NULL }
+        };
+        static const kith_option odd[] = { { .name = "odd", .type = 99, .help = "" },
             { .name = NULL } };
         static const kith_option mute[] = { { .name = "mute", .type = KITH_OPTION_BOOL },
             { .name = NULL } };
@@ -136,6 +141,7 @@ static void refuses_a_carrier_with_a_hole(void) {
         if (hole == 13) c.options = mute;
         if (hole == 14) c.options = none;
         if (hole == 15) c.options = back;
+        if (hole == 16) c.options = beyond;
         EXPECT_INT(open_this(&c, NULL), KITH_E_NOTSUP);
     }
     EXPECT_INT(open_this(&liar, NULL), 0);
