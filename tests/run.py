@@ -58,7 +58,7 @@ LEGS = [
 ]
 
 # What is long in one build is long enough; inputs never seen go into two more.
-SOAKED = {"gcc": [], "asan": ["--suite", "walk"], "fuzz": ["--suite", "fuzz"]}
+SOAKED = {"gcc": [], "asan": ["node/walk", "store/walk", "vectors"], "fuzz": ["--suite", "fuzz"]}
 ORPHAN_SECONDS = 60  # nothing that outlives its test needs longer to end by itself
 
 say_lock = threading.Lock()
