@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A link: one opened carrier, what it follows, and the filter that makes a
- * pattern mean the same on all of them. */
+/* A link: one opened carrier, and what moves through it. */
 #include "base/check.h"
 #include "base/fail.h"
-#include "carrier/carrier.h"
+#include "carrier/link_state.h"
 
 #include <kith/address.h>
 
@@ -16,33 +15,6 @@
  * pull on a carrier that cannot filter. */
 #define SKIP_MAX 64
 
-typedef struct wish {
-    uint32_t count; /* of follows; 0: the place is free */
-    char text[KITH_SUBJECT_MAX + 1];
-} wish;
-
-struct kith_link {
-    const kith_carrier *carrier;
-    void *self;
-    kith_link *inner; /* a wrapper's, borrowed */
-    kith_plugin *plugin;
-    wish wishes[KITH_PATTERNS_MAX];
-    const char *patterns[KITH_PATTERNS_MAX]; /* what the carrier was told */
-    size_t pattern_count;
-    kith_counters counters; /* posted, pulled, rubbish, filtered: seen from here */
-
-    uint64_t taken; /* ticket of the last post */
-    bool taken_new; /* and settle has not told of it */
-
-    /* What we drop ourselves is acked when all that came before it is. */
-    uint64_t last_token, skipped_token;
-    bool outstanding, skipped;
-
-    /* Subjects that passed last time need not be looked at again. */
-    char last_to[KITH_SUBJECT_MAX + 1], last_from[KITH_SUBJECT_MAX + 1];
-    kith_item item; /* scratch: the caller's is written only on success */
-};
-
 void ki_say(const kith_host *host, const char *scheme, const char *fmt, ...) {
     char words[248];
     if (host == NULL || host->say == NULL) {
@@ -53,28 +25,6 @@ void ki_say(const kith_host *host, const char *scheme, const char *fmt, ...) {
     (void) vsnprintf(words, sizeof words, fmt, args);
     va_end(args);
     host->say(host->ctx, scheme, words);
-}
-
-bool ki_wants(const char *p, const char *s) {
-    if (*s == '_' && *p != '_') {
-        return false;
-    }
-    for (;; p++, s++) {
-        if (*p == '>') {
-            return true;
-        }
-        if (*p == '*') {
-            p++;
-            while (*s != '\0' && *s != '.') s++;
-        }
-        while (*p == *s && *p != '\0' && *p != '.') p++, s++;
-        if ((*p != '\0' && *p != '.') || (*s != '\0' && *s != '.')) {
-            return false;
-        }
-        if (*p == '\0' || *s == '\0') {
-            return *p == *s;
-        }
-    }
 }
 
 int ki_link_open_carrier(kith_link **ret, const ki_opening *how, kith_error *err) {
@@ -107,6 +57,7 @@ int ki_link_open_carrier(kith_link **ret, const ki_opening *how, kith_error *err
     link->self = self;
     link->inner = c->inner == NULL ? NULL : c->inner(self);
     link->plugin = plugin;
+    ki_link_check(link);
     *ret = link;
     return 0;
 undo:
@@ -178,120 +129,6 @@ int kith_link_settle(kith_link *l, uint64_t *ret_through, kith_error *err) {
     return 0;
 }
 
-/* Tells the carrier the whole set, leaving out `without` (NULL: nobody). */
-static int tell(kith_link *l, const wish *without) {
-    const char *list[KITH_PATTERNS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < KITH_PATTERNS_MAX; i++) {
-        const wish *w = &l->wishes[i];
-        if (w->count > 0 && w != without) {
-            list[count++] = w->text;
-        }
-    }
-    int r = l->carrier->follow(l->self, list, count);
-    if (r == 0) {
-        memcpy(l->patterns, list, count * sizeof *list);
-        l->pattern_count = count;
-        l->last_from[0] = '\0';
-    }
-    return r <= 0 ? r : KITH_E_FORMAT;
-}
-
-static wish *find_wish(kith_link *l, const char *pattern) {
-    for (size_t i = 0; i < KITH_PATTERNS_MAX; i++) {
-        if (l->wishes[i].count > 0 && strcmp(l->wishes[i].text, pattern) == 0) {
-            return &l->wishes[i];
-        }
-    }
-    return NULL;
-}
-
-int kith_link_follow(kith_link *l, const char *pattern) {
-    CHECK(l != NULL);
-    CHECK(pattern != NULL);
-    if (!kith_pattern_valid(pattern)) {
-        return KITH_E_ARG;
-    }
-    wish *w = find_wish(l, pattern);
-    if (w != NULL) {
-        CHECK(w->count < UINT32_MAX);
-        w->count++;
-        return 0;
-    }
-    for (w = l->wishes; w < l->wishes + KITH_PATTERNS_MAX && w->count > 0;) w++;
-    if (w == l->wishes + KITH_PATTERNS_MAX) {
-        return KITH_FULL;
-    }
-    memcpy(w->text, pattern, strlen(pattern) + 1);
-    w->count = 1;
-    int r = tell(l, NULL);
-    if (r < 0) {
-        w->count = 0;
-    }
-    return r;
-}
-
-int kith_link_unfollow(kith_link *l, const char *pattern) {
-    CHECK(l != NULL);
-    CHECK(pattern != NULL);
-    if (!kith_pattern_valid(pattern)) {
-        return KITH_E_ARG;
-    }
-    wish *w = find_wish(l, pattern);
-    if (w == NULL) {
-        return KITH_E_MISSING;
-    }
-    int r = w->count > 1 ? 0 : tell(l, w);
-    if (r == 0) {
-        w->count--;
-    }
-    return r;
-}
-
-static bool listed(const char *const *patterns, size_t count, const char *text) {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(patterns[i], text) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int ki_link_follow_all(kith_link *l, const char *const *patterns, size_t count) {
-    for (size_t i = 0; i < KITH_PATTERNS_MAX; i++) {
-        wish *w = &l->wishes[i];
-        if (w->count > 0 && !listed(patterns, count, w->text)) {
-            int r = tell(l, w);
-            if (r < 0) {
-                return r;
-            }
-            w->count = 0;
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (find_wish(l, patterns[i]) == NULL) {
-            int r = kith_link_follow(l, patterns[i]);
-            if (r != 0) {
-                return r < 0 ? r : KITH_E_SPACE;
-            }
-        }
-    }
-    return 0;
-}
-
-static bool wanted(kith_link *l, const char *subject) {
-    if (l->last_from[0] != '\0' && strcmp(subject, l->last_from) == 0) {
-        return true;
-    }
-    for (size_t i = 0; i < l->pattern_count; i++) {
-        if (ki_wants(l->patterns[i], subject)) {
-            memcpy(l->last_from, subject, strlen(subject) + 1);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* 0: for the caller; KITH_EMPTY: nobody wants it; E_FORMAT. The bytes may come
  * from anywhere: answers, not CHECKs. */
 static int judge(kith_link *l, const kith_item *item) {
@@ -312,7 +149,7 @@ static int judge(kith_link *l, const kith_item *item) {
     if (!same && !kith_subject_valid(subject)) {
         return KITH_E_FORMAT;
     }
-    return wanted(l, subject) ? 0 : KITH_EMPTY;
+    return ki_link_wants(l, subject) ? 0 : KITH_EMPTY;
 }
 
 static void skip(kith_link *l, uint64_t token) {
@@ -335,6 +172,7 @@ static void hand_out(kith_link *l, kith_item *ret) {
     l->outstanding = true;
     l->skipped = false; /* acking this one covers what was dropped before it */
     l->counters.pulled++;
+    CHECK_HOT(l->item.length >= 1 && l->item.length <= KITH_PACKET_MAX); /* judged */
 }
 
 int kith_link_pull(kith_link *l, kith_item *ret_item) {
@@ -374,6 +212,7 @@ void kith_link_ack(kith_link *l, uint64_t token) {
             kith_link_ack(l, l->skipped_token);
         }
     }
+    CHECK(l->outstanding || !l->skipped);
 }
 
 int kith_link_rewind(kith_link *l, const kith_position *to) {
@@ -403,71 +242,4 @@ bool kith_link_cursor(kith_link *l, kith_position *ret_position) {
     }
     *ret_position = at;
     return true;
-}
-
-int kith_link_wake_fd(kith_link *l) {
-    CHECK(l != NULL);
-    if (l->carrier->wake_fd != NULL) {
-        return l->carrier->wake_fd(l->self);
-    }
-    return l->inner != NULL ? kith_link_wake_fd(l->inner) : -1;
-}
-
-void kith_link_tick(kith_link *l, kith_time now) {
-    CHECK(l != NULL);
-    if (l->carrier->tick != NULL) {
-        l->carrier->tick(l->self, now);
-    } else if (l->inner != NULL) {
-        kith_link_tick(l->inner, now);
-    }
-}
-
-uint32_t kith_link_can(const kith_link *l) {
-    CHECK(l != NULL);
-    return l->carrier->can | (l->inner == NULL ? 0 : kith_link_can(l->inner));
-}
-
-kith_level kith_link_level(const kith_link *l) {
-    CHECK(l != NULL);
-    if (l->carrier->level != NULL) {
-        return l->carrier->level(l->self);
-    }
-    return l->inner == NULL ? KITH_LEVEL_NONE : kith_link_level(l->inner);
-}
-
-static bool settles_by_itself(const kith_link *l) {
-    return l->carrier->settle == NULL && (l->inner == NULL || settles_by_itself(l->inner));
-}
-
-void kith_link_counters(const kith_link *l, kith_counters *ret) {
-    CHECK(l != NULL);
-    CHECK(ret != NULL);
-    kith_counters c = { 0 };
-    if (l->carrier->counters != NULL) {
-        l->carrier->counters(l->self, &c);
-    } else if (l->inner != NULL) {
-        kith_link_counters(l->inner, &c);
-    }
-    c.posted = l->counters.posted;
-    c.pulled = l->counters.pulled;
-    c.rubbish += l->counters.rubbish;
-    c.filtered += l->counters.filtered;
-    if (settles_by_itself(l)) {
-        c.settled = c.posted;
-    }
-    *ret = c;
-}
-
-int kith_link_health(const kith_link *l, kith_error *err) {
-    CHECK(l != NULL);
-    if (l->carrier->health != NULL) {
-        int r = l->carrier->health(l->self, err);
-        return r <= 0 ? r : KITH_E_FORMAT;
-    }
-    return l->inner == NULL ? 0 : kith_link_health(l->inner, err);
-}
-
-const char *kith_link_scheme(const kith_link *l) {
-    CHECK(l != NULL);
-    return l->inner != NULL ? kith_link_scheme(l->inner) : l->carrier->scheme;
 }

@@ -97,6 +97,7 @@ static void do_rewind(ki_service *s, unsigned number) {
     kith_position to = s->position;
     s->items_first = s->items_count = 0;
     s->starved = false;
+    s->note.length = 0;
     ki_service_unlock(s);
     answer(s, number, s->worker->rewind(s->self, &to), &words);
 }

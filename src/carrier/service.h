@@ -75,6 +75,14 @@ void ki_served_close(void *self);
     .tick = ki_served_tick, .counters = ki_served_counters, .health = ki_served_health
 /* clang-format on */
 
+/* What the worker knows and a cursor may say, once all items up to its token are acked. */
+typedef struct ki_note {
+    uint64_t token;
+    uint8_t length; /* 0: nothing; everything must be read again */
+    uint8_t bytes[KITH_CURSOR_MAX];
+} ki_note;
+void ki_served_note(void *self, ki_note *ret);
+
 /* The worker's side. */
 
 typedef struct ki_posted {
@@ -107,6 +115,8 @@ typedef struct ki_patterns {
 /* Brings the worker's copy up to date. True: it changed. */
 bool ki_service_patterns(ki_service *s, ki_patterns *own);
 bool ki_patterns_want(const ki_patterns *p, const char *subject);
+
+void ki_service_note(ki_service *s, const ki_note *note);
 
 kith_time ki_service_now(ki_service *s);
 bool ki_service_stopping(ki_service *s);

@@ -159,3 +159,11 @@ int ki_served_health(void *self, kith_error *err) {
     ki_service_unlock(s);
     return r;
 }
+
+void ki_served_note(void *self, ki_note *ret) {
+    ki_service *s = service_of(self);
+    ki_service_lock(s);
+    *ret = s->note;
+    ki_service_unlock(s);
+    CHECK(ret->length <= sizeof ret->bytes);
+}

@@ -49,6 +49,7 @@ struct ki_service {
     kith_position position;
     kith_counters counters;
     ki_patterns patterns;
+    ki_note note; /* for the carrier's cursor */
 };
 
 void ki_service_ring(int bell);

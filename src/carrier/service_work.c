@@ -104,6 +104,13 @@ bool ki_patterns_want(const ki_patterns *p, const char *subject) {
     return false;
 }
 
+void ki_service_note(ki_service *s, const ki_note *note) {
+    ki_service_lock(s);
+    CHECK(note->length == 0 || note->token >= s->note.token);
+    s->note = *note;
+    ki_service_unlock(s);
+}
+
 kith_time ki_service_now(ki_service *s) {
     ki_service_lock(s);
     kith_time now = s->now;

@@ -16,6 +16,8 @@ typedef struct dir {
     int sync, watch;  /* options */
     int64_t poll_ns, max_files, grace_ns;
     uint8_t medium[DIR_ID_SIZE];
+    uint64_t acked;
+    ki_note place; /* behind everything acked; length 0: it must all be read */
 } dir;
 
 _Static_assert(offsetof(dir, served) == 0, "KI_SERVED finds it there");
@@ -52,12 +54,35 @@ static int dir_open(void *self, const char *place, const kith_host *host, kith_e
     return r;
 }
 
-/* Only which folder it was: what is there is read whole after each open. */
+static void dir_ack(void *self, uint64_t token) {
+    dir *d = self;
+    d->acked = token > d->acked ? token : d->acked;
+}
+
+static int dir_rewind(void *self, const kith_position *to) {
+    dir *d = self;
+    int r = ki_served_rewind(self, to);
+    if (r == 0) {
+        d->place = (ki_note){ 0 };
+    }
+    return r;
+}
+
+/* Always which folder it is; what is in it, once all of it was acked. */
 static void dir_cursor(void *self, kith_position *ret_position) {
     dir *d = self;
+    ki_note latest;
+    ki_served_note(self, &latest);
+    if (latest.length > 0 && d->acked >= latest.token) {
+        d->place = latest;
+    }
     ret_position->kind = KITH_FROM_CURSOR;
     ret_position->length = sizeof d->medium;
     memcpy(ret_position->cursor, d->medium, sizeof d->medium);
+    if (d->place.length > 0) {
+        ret_position->length = d->place.length;
+        memcpy(ret_position->cursor, d->place.bytes, d->place.length);
+    }
 }
 
 static kith_level dir_level(void *self) {
@@ -92,7 +117,8 @@ const kith_carrier ki_dir_carrier = {
     .options = options,
     .open = dir_open,
     KI_SERVED,
-    .rewind = ki_served_rewind,
+    .ack = dir_ack,
+    .rewind = dir_rewind,
     .cursor = dir_cursor,
     .level = dir_level,
 };

@@ -101,7 +101,6 @@ static int read_file(reader *r, reading *f) {
     }
     f->item.kind = KITH_ITEM_PACKET;
     f->item.length = (uint16_t) n;
-    f->item.token = 0;
     memcpy(f->item.bytes, bytes, (size_t) n);
     return 0;
 }

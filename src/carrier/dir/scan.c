@@ -222,6 +222,7 @@ bool ki_walk_step(walk *w, watches *on, found *ret) {
     ret->folder = l->fd;
     ret->folder_number = l->number;
     ret->plain = entry->d_type == DT_REG;
+    ret->news = false;
     ret->name = entry->d_name;
     ret->subject = w->subject;
     ret->kind = ki_dir_kind(entry->d_name, ret->id);

@@ -44,6 +44,7 @@ typedef struct found {
     int folder;
     unsigned folder_number;
     bool plain; /* known to be a plain file */
+    bool news;  /* told by the kernel just now, not met by a walk */
     const char *name;
     uint8_t id[DIR_ID_SIZE];
     const char *subject;

@@ -24,6 +24,7 @@ void ki_seen_fini(seen *s) {
 void ki_seen_clear(seen *s) {
     memset(s->keys, 0, s->size * sizeof *s->keys);
     s->count = 0;
+    s->sum = (seen_key){ 0, 0 };
 }
 
 static bool is_free(const seen_key *k) {
@@ -79,5 +80,7 @@ int ki_seen_add(seen *s, seen_key key) {
     }
     *place = key;
     s->count++;
+    s->sum.high += key.high;
+    s->sum.low += key.low;
     return 0;
 }

@@ -14,6 +14,7 @@ typedef struct seen_key {
 typedef struct seen {
     seen_key *keys;
     size_t size, count, max; /* size: places, a power of two; max: keys */
+    seen_key sum; /* of the keys: two sets with one sum and one count are the same */
 } seen;
 
 KITH_MUST_USE int ki_seen_init(seen *s, size_t max);

@@ -9,6 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+    ROUNDED_S = 3, /* FAT keeps even seconds; and one for our own rounding */
+};
+
 static seen_key key_of(const void *bytes, size_t size) {
     uint8_t hash[16];
     ki_blake2b(bytes, size, hash, sizeof hash);
@@ -38,8 +42,15 @@ static seen_key other_key(const char *subject, const char *name, const struct st
     return key_of(&all, sizeof all);
 }
 
-void ki_dir_forget_topic(worker *w) {
+/* Their order counts: another order costs a look at everything, no more. */
+void ki_dir_new_patterns(worker *w) {
     w->topic.subject[0] = '\0';
+    w->wishes = (seen_key){ 0, 0 };
+    for (size_t i = 0; i < w->patterns.count; i++) {
+        seen_key one = key_of(w->patterns.text[i], strlen(w->patterns.text[i]));
+        w->wishes.high = 3 * w->wishes.high + one.high;
+        w->wishes.low = 5 * w->wishes.low + one.low;
+    }
 }
 
 static const topic *topic_of(worker *w, const char *subject) {
@@ -89,6 +100,20 @@ static bool sweep_away(worker *w, const found *f) {
            unlinkat(f->folder, f->name, 0) == 0;
 }
 
+bool ki_dir_came_since(const struct stat *st, int64_t since_us) {
+    const struct timespec *m = &st->st_mtim, *c = &st->st_ctim;
+    int64_t seconds = m->tv_sec > c->tv_sec ? m->tv_sec : c->tv_sec;
+    return seconds >= since_us / 1000000 - ROUNDED_S;
+}
+
+/* Nobody asked for it: it came before the time where reading begins. */
+static bool is_too_old(const worker *w, const found *f) {
+    struct stat st;
+    return w->timed && !f->news &&
+           fstatat(f->folder, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           !ki_dir_came_since(&st, w->since_us);
+}
+
 /* The folder of what was found, as the reader keeps it. -1: gone. */
 static int source_of(worker *w, const found *f) {
     if (w->source < 0 || w->source_number != f->folder_number) {
@@ -123,7 +148,7 @@ static bool is_news(worker *w, int folder, const char *name, const char *subject
 }
 
 static void take_other(worker *w, ki_service *s, const found *f) {
-    if (!is_news(w, f->folder, f->name, f->subject) || w->marking) {
+    if (!is_news(w, f->folder, f->name, f->subject) || w->marking || is_too_old(w, f)) {
         return;
     }
     if (f->kind == DIR_COPY) {
@@ -151,7 +176,7 @@ void ki_dir_take(worker *w, ki_service *s, const found *f) {
         return;
     }
     seen_key key = packet_key(t->key, f->id);
-    if (w->marking || !t->wanted || ki_seen_has(&w->seen, key)) {
+    if (w->marking || !t->wanted || ki_seen_has(&w->seen, key) || is_too_old(w, f)) {
         (void) mark(w, key);
     } else {
         read_later(w, f);
@@ -179,8 +204,10 @@ void ki_dir_flush(worker *w, ki_service *s) {
     }
     ki_reader_read(&w->reader);
     for (size_t i = 0; i < w->reader.count; i++) {
-        if (is_good(w, s, &w->reader.files[i])) {
-            good[count++] = &w->reader.files[i].item;
+        reading *f = &w->reader.files[i];
+        if (is_good(w, s, f)) {
+            f->item.token = ++w->handed;
+            good[count++] = &f->item;
         }
     }
     ki_service_offer(s, good, count);

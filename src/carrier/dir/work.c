@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "base/wire.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ static void end_walk(worker *w) {
     if (w->sweeping) {
         ki_tree_tidy(&w->tree, w->now.wall_us, w->grace_ns / 1000);
     }
-    w->sweeping = w->marking = w->renewing = false;
+    w->sweeping = w->marking = w->renewing = w->timed = false;
     ki_reader_rest(&w->reader);
 }
 
@@ -93,7 +94,7 @@ static void end(void *self) {
 static void drop_walk(worker *w) {
     CHECK(w->reader.count == 0); /* each turn reads what it found */
     ki_walk_stop(&w->walk);
-    w->sweeping = w->marking = w->renewing = false;
+    w->sweeping = w->marking = w->renewing = w->timed = false;
     ki_reader_rest(&w->reader);
 }
 
@@ -157,7 +158,9 @@ static void take_event(worker *w, ki_service *s, const char *path, const char *n
     if (name[0] == '.' || !ki_dir_unpath(path, subject)) {
         return;
     }
-    found f = { .name = name, .subject = subject, .folder_number = ++w->walk.folders };
+    found f = {
+        .name = name, .subject = subject, .news = true, .folder_number = ++w->walk.folders
+    };
     f.kind = ki_dir_kind(name, f.id);
     if (f.kind == DIR_TOKEN || f.kind == DIR_SHARD) {
         f.kind = DIR_OTHER;
@@ -186,6 +189,7 @@ static bool read_events(worker *w, ki_service *s) {
 }
 
 static void plan(worker *w) {
+    w->walked_ns = w->walked_ns == 0 ? w->now.mono_ns : w->walked_ns; /* by begin */
     uint64_t since = w->now.mono_ns - w->walked_ns;
     uint64_t poll_ns = (uint64_t) w->poll_ns * (w->on.fd >= 0 ? SLOW_POLLS : 1);
     w->due |= since >= poll_ns;
@@ -225,6 +229,25 @@ static bool walk_on(worker *w, ki_service *s) {
     return w->walk.going || w->due;
 }
 
+static void sum_up(const worker *w, uint8_t ret[DIR_SUM_SIZE]) {
+    wire_put64(ret, w->seen.count);
+    wire_put64(ret + 8, w->seen.sum.high + w->wishes.high);
+    wire_put64(ret + 16, w->seen.sum.low + w->wishes.low);
+}
+
+/* All that is there was handed over, or is not wanted: once it is acked, the cursor
+ * stands behind it. */
+static void tell_cursor(worker *w, ki_service *s) {
+    ki_note note = { .token = w->handed, .length = DIR_CURSOR_SIZE };
+    CHECK(!w->walk.going && w->reader.count == 0);
+    memcpy(note.bytes, w->tree.medium, DIR_ID_SIZE);
+    sum_up(w, note.bytes + DIR_ID_SIZE);
+    if (memcmp(w->told, note.bytes, sizeof w->told) != 0) {
+        memcpy(w->told, note.bytes, sizeof w->told);
+        ki_service_note(s, &note);
+    }
+}
+
 static bool work(void *self, ki_service *s) {
     worker *w = self;
     kith_time now = ki_service_now(s);
@@ -234,7 +257,7 @@ static bool work(void *self, ki_service *s) {
         look_after(w, s);
     }
     if (ki_service_patterns(s, &w->patterns)) {
-        ki_dir_forget_topic(w);
+        ki_dir_new_patterns(w);
     }
     post_all(w, s);
     if (w->tree.root < 0 || w->patterns.count == 0) {
@@ -242,7 +265,22 @@ static bool work(void *self, ki_service *s) {
     }
     plan(w);
     w->room = 0; /* as far as we know; what was read since made some */
-    return read_events(w, s) && walk_on(w, s);
+    if (!read_events(w, s) || walk_on(w, s)) {
+        return w->room > 0;
+    }
+    if (w->room > 0 && !w->walk.going && !w->due && !w->over_max) {
+        tell_cursor(w, s);
+    }
+    return false;
+}
+
+/* Was everything that is marked now read before this cursor was given out? What comes
+ * after it was marked is news all the same. */
+static bool is_as_it_was(const worker *w, const kith_position *to) {
+    uint8_t sum[DIR_SUM_SIZE];
+    sum_up(w, sum);
+    return to->length == DIR_CURSOR_SIZE && !w->walk.going && !w->due &&
+           memcmp(to->cursor + DIR_ID_SIZE, sum, sizeof sum) == 0;
 }
 
 static int rewind_now(void *self, const kith_position *to) {
@@ -250,19 +288,26 @@ static int rewind_now(void *self, const kith_position *to) {
     if (w->tree.root < 0) {
         return KITH_E_MISSING;
     }
-    if (to->kind == KITH_FROM_CURSOR &&
-        (to->length != DIR_ID_SIZE ||
-            memcmp(to->cursor, w->tree.medium, DIR_ID_SIZE) != 0)) {
-        return KITH_E_MISSING;
+    memset(w->told, 0, sizeof w->told);
+    if (to->kind == KITH_FROM_CURSOR) {
+        if ((to->length != DIR_ID_SIZE && to->length != DIR_CURSOR_SIZE) ||
+            memcmp(to->cursor, w->tree.medium, DIR_ID_SIZE) != 0) {
+            return KITH_E_MISSING;
+        }
+        if (is_as_it_was(w, to)) {
+            return 0;
+        }
     }
     if (to->kind == KITH_FROM_NOW) {
         return mark_all(w);
     }
-    if (to->kind != KITH_FROM_START && to->kind != KITH_FROM_CURSOR) {
-        return KITH_E_NOTSUP;
+    if (to->kind < KITH_FROM_START || to->kind > KITH_FROM_TIME) {
+        return KITH_E_ARG;
     }
     drop_walk(w);
     ki_seen_clear(&w->seen);
+    w->timed = to->kind == KITH_FROM_TIME;
+    w->since_us = to->time_us;
     w->due = true;
     return 0;
 }

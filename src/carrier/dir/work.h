@@ -8,10 +8,19 @@
 #include "carrier/dir/reader.h"
 #include "carrier/dir/scan.h"
 
+#include <sys/stat.h>
+
 enum {
     WATCH_AUTO = 0,
     WATCH_INOTIFY = 1,
     WATCH_POLL = 2,
+};
+
+/* A cursor names the medium and, when all that is in it was read and acked, the sum of
+ * it: as long as that is the same nothing need be read after an open. */
+enum {
+    DIR_SUM_SIZE = 24,
+    DIR_CURSOR_SIZE = DIR_ID_SIZE + DIR_SUM_SIZE,
 };
 
 /* What is asked once for each subject, not for each file. */
@@ -32,6 +41,8 @@ typedef struct worker {
     bool sweeping; /* this walk also removes what expired */
     bool marking;  /* this walk hands out nothing: all that is there counts as read */
     bool over_max;
+    bool timed; /* this walk hands out only what came since then */
+    int64_t since_us;
     watches on;
     events events;
     reader reader;
@@ -39,6 +50,9 @@ typedef struct worker {
     int source; /* the folder files are found in, as the reader has it; -1: none yet */
     unsigned source_number;
     ki_patterns patterns;
+    seen_key wishes;               /* the hash of patterns */
+    uint64_t handed;               /* token of the last item */
+    uint8_t told[DIR_CURSOR_SIZE]; /* what the cursor was told last */
     kith_time now;
     uint64_t walked_ns, swept_ns; /* when last; by tick */
     size_t room;                  /* for items, when last looked at, less what waits */
@@ -48,13 +62,17 @@ extern const ki_worker ki_dir_worker;
 
 /* take.c */
 
+/* Did the file come at or after that time, or may it have? By the clocks of whoever
+ * wrote the medium, whose file systems round down by up to two seconds. */
+bool ki_dir_came_since(const struct stat *st, int64_t since_us);
+
 /* Decides about one file that was found; new packets wait in the reader. */
 void ki_dir_take(worker *w, ki_service *s, const found *f);
 /* Reads what waits and hands it over. */
 void ki_dir_flush(worker *w, ki_service *s);
 /* Our own post counts as read. */
 void ki_dir_mark_own(worker *w, const ki_posted *p);
-/* Patterns changed: what was asked before is not true any more. */
-void ki_dir_forget_topic(worker *w);
+/* What was asked before is not true any more. */
+void ki_dir_new_patterns(worker *w);
 
 #endif
