@@ -201,6 +201,8 @@ const kith_option demo_rows[] = {
 const kith_option conform_rows[] = {
     YES(conform_flags, "long", slow, "the slow cases in full"),
     ROW(conform_flags, "only", TEXT, only, 0, 63, "", "only checks whose name begins so"),
+    ROW(conform_flags, "plugins", TEXT, plugins, 0, PATH_TEXT_MAX, "",
+        "the folder with kith-carrier-NAME.so"),
     ROW(conform_flags, "seed", INT, seed, 0, U32, "1", "of everything drawn by lot"),
     { .name = NULL },
 };

@@ -80,6 +80,7 @@ typedef struct conform_flags {
     bool slow; /* --long */
     char only[64];
     int64_t seed;
+    char plugins[PATH_TEXT_MAX + 1];
 } conform_flags;
 
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],

@@ -14,6 +14,7 @@ typedef struct check {
 extern const check value_checks[];   /* what crosses is what was posted */
 extern const check pattern_checks[]; /* carriers that can match, and cannot */
 extern const check late_checks[];    /* whoever was not there */
+extern const check torn_checks[];    /* a medium that breaks in the middle */
 extern const check many_checks[];    /* once each, in any order */
 extern const check hostile_checks[]; /* bytes that mean harm */
 extern const check clock_checks[];

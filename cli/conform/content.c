@@ -107,7 +107,7 @@ static size_t said_count;
 bool raw_open(world *w, raw *ret) {
     *ret = (raw){ .world = w };
     kith_error err = { 0 };
-    if (kith_link_open(&ret->link, w->plain, NULL, &err) < 0) {
+    if (kith_link_open(&ret->link, w->plain, world_host(w), &err) < 0) {
         world_fail(w, "open %.80s: %.140s", w->plain, err.text);
         return false;
     }
@@ -146,6 +146,19 @@ static void remember(const kith_posting *p) {
     }
 }
 
+typedef struct attempt {
+    raw *link;
+    const kith_posting *what;
+    int code;
+} attempt;
+
+static bool post_again(world *w, const void *arg) {
+    attempt *a = (attempt *) (uintptr_t) arg;
+    kith_link_tick(a->link->link, w->now);
+    a->code = kith_link_post(a->link->link, a->what);
+    return a->code != KITH_FULL;
+}
+
 int raw_post(raw *r, const char *subject, const void *bytes, size_t length) {
     kith_address to = { { 0 } };
     snprintf(to.subject, sizeof to.subject, "%s", subject);
@@ -157,13 +170,10 @@ int raw_post(raw *r, const char *subject, const void *bytes, size_t length) {
         .expires_us = INT64_MAX,
         .ticket = ++r->ticket,
     };
-    int code = KITH_FULL;
-    for (int i = 0; code == KITH_FULL && i < 20000; i++) {
-        code = kith_link_post(r->link, &p);
-        if (code == KITH_FULL) {
-            (void) world_turn(r->world);
-            kith_link_tick(r->link, r->world->now);
-        }
+    attempt a = { r, &p, kith_link_post(r->link, &p) };
+    int code = a.code;
+    if (code == KITH_FULL && world_until(r->world, post_again, &a)) {
+        code = a.code;
     }
     if (code == 0 && r->world->lossy == r) {
         remember(&p);
@@ -183,25 +193,25 @@ bool raw_packet(raw *r, const kith_packet *packet) {
     return code == 0;
 }
 
-bool raw_settle(raw *r) {
-    for (int i = 0; i < PULL_TURNS * 10; i++) {
-        kith_counters c = { 0 };
-        uint64_t through = 0;
-        kith_error err = { 0 };
-        int code = kith_link_settle(r->link, &through, &err);
-        kith_link_counters(r->link, &c);
-        if (code < 0) {
-            world_fail(r->world, "settle: %.200s", err.text);
-            return false;
-        }
-        if ((code == 0 && through >= r->ticket) || c.settled >= c.posted) {
-            return true;
-        }
-        (void) world_turn(r->world);
-        kith_link_tick(r->link, r->world->now);
+static bool settled_now(world *w, const void *arg) {
+    const raw *r = arg;
+    kith_counters c = { 0 };
+    uint64_t through = 0;
+    kith_error err = { 0 };
+    kith_link_tick(r->link, w->now);
+    int code = kith_link_settle(r->link, &through, &err);
+    kith_link_counters(r->link, &c);
+    if (code < 0) {
+        world_fail(w, "settle: %.200s", err.text);
     }
-    world_fail(r->world, "posts never settled");
-    return false;
+    return code < 0 || (code == 0 && through >= r->ticket) || c.settled >= c.posted;
+}
+
+bool raw_settle(raw *r) {
+    if (!world_until(r->world, settled_now, r)) {
+        world_fail(r->world, "posts never settled");
+    }
+    return !r->world->failed;
 }
 
 bool raw_pull(raw *r, kith_item *ret_item) {

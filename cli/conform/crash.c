@@ -10,14 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of one life: most end in the middle of them, and the wire must carry what is kept. */
+#define POSTS 200
+
 static uint64_t dice;
 static unsigned roll(unsigned below) {
     dice = dice * 6364136223846793005u + 1442695040888963407u;
     return (unsigned) (dice >> 33) % below;
 }
 
-static bool one_process(world *w) {
-    return strcmp(w->scheme, "mem") == 0;
+/* What stays on this machine and promises nothing is memory of this process. */
+static bool one_process(const world *w) {
+    return w->level == KITH_LEVEL_NONE && (w->can & KITH_CAN_REMOTE) == 0;
 }
 
 static bool turns(world *w, unsigned count) {
@@ -35,9 +39,10 @@ static uint64_t file_size(const char *path) {
 }
 
 static victim victim_of(world *w, const site *s, bool posts) {
-    victim v = { .number = s->number, .posts = posts, .now = w->now };
+    victim v = { .number = s->number, .posts = posts ? POSTS : 0, .now = w->now };
     snprintf(v.url, sizeof v.url, "%s", w->url);
     snprintf(v.store_url, sizeof v.store_url, "%s", s->store_url);
+    snprintf(v.plugins, sizeof v.plugins, "%s", w->plugins == NULL ? "" : w->plugins);
     snprintf(v.acks, sizeof v.acks, "%.560s/acks-%u", w->tmp, s->number);
     unlink(v.acks);
     return v;
@@ -46,7 +51,7 @@ static victim victim_of(world *w, const site *s, bool posts) {
 /* Until the victim has got somewhere, and then a seeded moment longer. */
 static bool let_live(world *w, const victim *v, uint64_t more) {
     uint64_t begin = file_size(v->acks);
-    for (int i = 0; v->posts && i < 20000 && file_size(v->acks) < begin + more; i++) {
+    for (int i = 0; v->posts > 0 && i < 20000 && file_size(v->acks) < begin + more; i++) {
         if (world_turn(w) < 0) {
             return false;
         }

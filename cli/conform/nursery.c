@@ -33,7 +33,12 @@ static bool open_all(
         return false;
     }
     kith_node_config config = {
-        .store = *store, .key = *key, .links = links, .link_count = 1, .relay = v->relay
+        .store = *store,
+        .key = *key,
+        .links = links,
+        .link_count = 1,
+        .relay = v->relay,
+        .plugin_dir = v->plugins[0] == '\0' ? NULL : v->plugins,
     };
     return kith_node_open(node, &config, v->now, NULL) == 0;
 }
@@ -66,11 +71,12 @@ static void live(const victim *v) {
     }
     kith_time now = v->now;
     for (uint64_t count = 0;; count++) {
-        if (v->posts && post_one(v, store, key, now, count) && write(acks, "+", 1) != 1) {
+        if (count < v->posts && post_one(v, store, key, now, count) &&
+            write(acks, "+", 1) != 1) {
             _exit(74);
         }
         int done = kith_node_step(node, now);
-        if (done <= 0 && !v->posts) {
+        if (done <= 0 && count >= v->posts) {
             int fds[8];
             struct pollfd list[8];
             size_t n = kith_node_wake_fds(node, fds, 8);

@@ -10,11 +10,12 @@
 /* What a victim is told to be. */
 typedef struct victim {
     uint8_t number; /* of its key */
-    bool posts;     /* leaf after leaf; else it only reads */
+    uint64_t posts; /* leaf after leaf, so many; then, or with 0, it only reads */
     bool relay;
     char url[KITH_URL_MAX + 1];
     char store_url[PATH_SIZE];
-    char acks[PATH_SIZE]; /* a file: one byte for each post that was ok */
+    char plugins[KITH_URL_MAX + 1]; /* "": none */
+    char acks[PATH_SIZE];           /* a file: one byte for each post that was ok */
     kith_time now;
 } victim;
 

@@ -93,11 +93,18 @@ static bool make_realm(world *w, const parts *p) {
     return true;
 }
 
+/* One for all links: it must outlive them. */
+const kith_host *world_host(const world *w) {
+    static kith_host host;
+    host.plugin_dir = w->plugins;
+    return &host;
+}
+
 /* What the carrier says of itself, asked of a link that is closed again. */
 static bool look(world *w) {
     kith_link *link = NULL;
     kith_error err = { 0 };
-    if (kith_link_open(&link, w->url, NULL, &err) < 0) {
+    if (kith_link_open(&link, w->url, world_host(w), &err) < 0) {
         world_fail(w, "%.230s", err.text);
         return false;
     }
@@ -128,9 +135,29 @@ void world_end(world *w) {
         kith_store_close(&w->sites[i].store);
         kith_key_free(&w->sites[i].key);
     }
+    world_sweep(w);
+}
+
+void world_sweep(world *w) {
     if (w->folder[0] != '\0') {
         world_heal(w);
         tree_remove(w->folder);
+    }
+}
+
+static void add_option(char url[KITH_URL_MAX + 1], const char *option) {
+    size_t length = strlen(url);
+    snprintf(url + length, KITH_URL_MAX + 1 - length, "%c%s",
+        strchr(url, '?') == NULL ? '?' : '&', option);
+}
+
+void world_bulk(world *w) {
+    const char *option = strcmp(w->scheme, "dir") == 0      ? "sync=os"
+                         : strcmp(w->scheme, "sqlite") == 0 ? "sync=normal"
+                                                            : NULL;
+    if (option != NULL && strstr(w->url, "sync=") == NULL) {
+        add_option(w->url, option);
+        add_option(w->plain, option);
     }
 }
 

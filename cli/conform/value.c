@@ -317,6 +317,68 @@ static void raw_bytes(world *w) {
     world_by(w, true);
 }
 
+/* One of ours, under the subject it was posted to? Which one, or -1. */
+static int ours(const kith_item *item) {
+    char subject[32];
+    int number = item->length == 64 ? item->bytes[0] * 256 + item->bytes[1] : -1;
+    for (int i = 2; i < 64 && number >= 0; i++) {
+        number = item->bytes[i] == (uint8_t) (number + i) ? number : -1;
+    }
+    snprintf(subject, sizeof subject, "raw.s%d", number % 7);
+    bool named = item->from.subject[0] == '\0' || strcmp(item->from.subject, subject) == 0;
+    return named ? number : -1;
+}
+
+#define OURS 400
+
+/* Posts all, reads in between. false: something else came. */
+static bool exchange(raw *out, raw *in, bool seen[OURS]) {
+    kith_item item;
+    for (int i = 0, wait = 0; wait < 400; wait++) {
+        uint8_t bytes[64] = { (uint8_t) (i / 256), (uint8_t) i };
+        char subject[32];
+        for (int k = 2; k < 64; k++) {
+            bytes[k] = (uint8_t) (i + k);
+        }
+        snprintf(subject, sizeof subject, "raw.s%d", i % 7);
+        if (i < OURS && raw_post(out, subject, bytes, sizeof bytes) != 0) {
+            return false;
+        }
+        i += i < OURS;
+        for (int r = 0; r != KITH_EMPTY && r >= 0;) {
+            r = kith_link_pull(in->link, &item);
+            int number = r == 0 ? ours(&item) : 0;
+            if (r < 0 || number < 0 || number >= OURS) {
+                return false;
+            }
+            seen[number] = seen[number] || r == 0;
+            wait = r == 0 || i < OURS ? 0 : wait;
+        }
+        (void) !world_turn(out->world);
+        kith_link_tick(in->link, out->world->now);
+        kith_link_tick(out->link, out->world->now);
+    }
+    return true;
+}
+
+static void nothing_else(world *w) {
+    raw in, out;
+    bool seen[OURS] = { false };
+    GOOD(w, raw_open(w, &out));
+    if (!raw_open(w, &in)) {
+        raw_close(&out);
+        return;
+    }
+    bool good = kith_link_follow(in.link, "raw.*") == 0 && exchange(&out, &in, seen);
+    raw_close(&in);
+    raw_close(&out);
+    WANT(w, good);
+    for (int i = 0; i < OURS; i++) {
+        WANT(w, seen[i]);
+    }
+    world_by(w, true);
+}
+
 /* arg: too long by so much, or 0 for an empty one. */
 static void wrong_length(world *w) {
     static const uint8_t bytes[KITH_PACKET_MAX + 1];
@@ -350,6 +412,7 @@ const check value_checks[] = {
     { "packets_of_every_size_arrive_whole", sizes, 0 },
     { "a_link_carries_1_to_512_bytes_untouched", raw_bytes, 0 },
     { "a_link_carries_every_byte_value_untouched", raw_bytes, 1 },
+    { "a_link_brings_what_was_posted_and_nothing_else", nothing_else, 0 },
     { "an_empty_post_is_refused_before_the_carrier", wrong_length, 0 },
     { "a_post_of_513_bytes_is_refused_before_the_carrier", wrong_length, 1 },
     { NULL, NULL, 0 },

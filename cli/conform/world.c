@@ -130,6 +130,7 @@ bool site_up(site *s) {
         .follows = s->follows,
         .follow_count = s->follow_count,
         .relay = s->relay,
+        .plugin_dir = s->world->plugins,
         .event = on_event,
         .ctx = s,
     };

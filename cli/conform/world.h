@@ -53,6 +53,7 @@ enum {
 typedef struct world {
     const char *base_url; /* as given by the user */
     const char *tmp;      /* a folder for stores */
+    const char *plugins;  /* a folder of carriers, or NULL */
     bool slow;            /* --long */
     uint64_t seed;
     int arg;                      /* of the table row */
@@ -99,10 +100,15 @@ typedef struct world {
         }                                                                                  \
     } while (0)
 
+/* For links of our own. */
+const kith_host *world_host(const world *w);
+
 /* Makes the realm. false: why says so. */
 bool world_begin(world *w);
 /* Another realm of the same kind as the URL says, e.g. the second carrier. */
 void world_end(world *w);
+/* Only what lies on the disk, when the process that made it is no more. */
+void world_sweep(world *w);
 /* The first failure is kept. */
 void world_fail(world *w, const char *format, ...) KITH_PRINTF(2, 3);
 void world_skip(world *w, const char *why);
@@ -140,6 +146,10 @@ bool world_until(world *w, bool (*done)(world *w, const void *arg), const void *
 /* Until every node says that nothing is left to do, and nothing comes for a while. */
 bool world_rest(world *w);
 void world_jump(world *w, int64_t us);
+
+/* For checks of thousands, where a power cut is not the question: from here on the
+ * realm is opened without a sync for each packet, unless the user chose one. */
+void world_bulk(world *w);
 
 /* The carrier away, and back. false: this carrier has nothing to pull out. */
 bool world_cut(world *w);

@@ -30,6 +30,7 @@ typedef struct ki_node_link {
     uint64_t sent;        /* arrivals handed over */
     uint64_t last_ticket; /* the highest of them that a post carried */
     uint64_t settled;     /* arrivals safe at the link's level */
+    uint32_t lot;         /* given at once, after a failure; 0: all there is room for */
     uint64_t accepted, duplicates, backfilled;
     bool cursor_dirty;
     ki_sync *sync; /* NULL: the link keeps history, or carries no frames */

@@ -47,19 +47,35 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     if (l->sent >= n->last_arrival || now.mono_ns < l->outbox_ns) {
         return 0;
     }
+    if (l->lot > 0 && l->settled < l->last_ticket) {
+        return 0; /* first these: the link has failed of late */
+    }
+    uint32_t limit = l->lot > 0 ? l->lot : NODE_BATCH;
     uint64_t end = n->last_arrival; /* read before the query: arrivals only grow */
     giving g = { l, 0, 0 };
     int r = kith_store_outbox(
-        n->store, l->way, n->relay, l->sent, NODE_BATCH, now.wall_us, give, &g, NULL);
+        n->store, l->way, n->relay, l->sent, limit, now.wall_us, give, &g, NULL);
     if (r < 0) {
         return r;
     }
     if (g.result != 0) {
         l->outbox_ns = now.mono_ns + PAUSE_NS;
-    } else if (g.given < NODE_BATCH) {
+    } else if (g.given < (int) limit) {
         l->sent = end > l->sent ? end : l->sent; /* the rest is not for this link */
     }
     return g.given;
+}
+
+/* A link that fails forgets all that is under way. So after a failure less is given
+ * at once, and nothing more until that is settled; each lot that is makes the next
+ * one larger. Without it a wire that is slow and breaks often would carry nothing. */
+static void shrink(ki_node_link *l) {
+    uint32_t lot = (l->lot > 0 ? l->lot : NODE_BATCH) / 2;
+    l->lot = lot > 0 ? lot : 1;
+}
+
+static void grow(ki_node_link *l) {
+    l->lot = l->lot < NODE_BATCH ? 2 * l->lot : 0;
 }
 
 static void outbox_name(const ki_node_link *l, char ret[KITH_STATE_NAME_MAX + 1]) {
@@ -99,6 +115,7 @@ static int settle(kith_node *n, ki_node_link *l, kith_time now) {
     kith_error err = { 0 };
     int r = kith_link_settle(l->link, &through, &err);
     if (r < 0) {
+        shrink(l);
         l->sent = l->settled; /* rule 5: everything behind is ours to post again */
         l->last_ticket = l->settled;
         l->outbox_ns = now.mono_ns + PAUSE_NS;
@@ -109,6 +126,9 @@ static int settle(kith_node *n, ki_node_link *l, kith_time now) {
         l->settled = through;
     }
     if (l->settled >= l->last_ticket) { /* nothing of ours is under way */
+        if (l->settled > before && l->lot > 0) {
+            grow(l);
+        }
         l->settled = l->sent;
     }
     CHECK(l->settled <= l->sent);
