@@ -12,6 +12,7 @@ typedef struct check {
 } check;
 
 extern const check value_checks[];   /* what crosses is what was posted */
+extern const check wire_checks[];    /* and the same of bare bytes */
 extern const check pattern_checks[]; /* carriers that can match, and cannot */
 extern const check late_checks[];    /* whoever was not there */
 extern const check torn_checks[];    /* a medium that breaks in the middle */

@@ -28,8 +28,9 @@
 /* From a signal of the user to SIGKILL. */
 #define LEAVE_NS UINT64_C(5000000000)
 
-static const check *const tables[] = { value_checks, pattern_checks, late_checks,
-    torn_checks, many_checks, hostile_checks, clock_checks, merge_checks, crash_checks };
+static const check *const tables[] = { value_checks, wire_checks, pattern_checks,
+    late_checks, torn_checks, many_checks, hostile_checks, clock_checks, merge_checks,
+    crash_checks };
 enum {
     TABLES = sizeof tables / sizeof *tables
 };

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -256,7 +257,8 @@ static bool play(demo *d) {
         hear_all(d);
         if (seconds >= shown + 1) {
             shown = floor(seconds);
-            (d->out->tty && !d->out->json ? screen_paint : screen_tick)(d, seconds);
+            bool words = d->out->tty && !d->out->json;
+            (!words ? screen_tick : d->live ? screen_paint : screen_say)(d, seconds);
         }
     }
     return true;
@@ -281,6 +283,9 @@ int verb_demo(const call *c) {
         .count = (unsigned) f->nodes,
         .for_ns = f->seconds_ns,
         .begun_ns = kith_time_now().mono_ns };
+    const char *term = getenv("TERM");
+    d.live = c->out->tty && !c->out->json && c->out->width >= 79 && term != NULL &&
+             strcmp(term, "dumb") != 0;
     catch_signals();
     bool made = f->folder[0] == '\0'
                     ? tree_make("kith-demo", d.folder, sizeof d.folder)

@@ -72,6 +72,7 @@ typedef struct demo {
     unsigned windows_due; /* every building has been given so many */
     char event[120];      /* what happened last */
     int painted;          /* lines on the screen */
+    bool live;            /* the screen is painted anew: it can be, and is wide enough */
 } demo;
 
 /* What the stores say when all is over. */
@@ -90,6 +91,7 @@ bool verdict_of(demo *d, verdict *ret, char *ret_why, size_t size);
 
 void screen_paint(demo *d, double seconds);
 void screen_tick(demo *d, double seconds);
+void screen_say(demo *d, double seconds); /* the event, in one plain line */
 void screen_end(demo *d, const verdict *v);
 
 #endif

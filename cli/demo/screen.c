@@ -34,7 +34,7 @@ static void line(demo *d, const char *format, ...) {
     va_start(args, format);
     vfprintf(d->out->to, format, args);
     va_end(args);
-    fputs(d->out->tty && !d->out->json ? "\033[K\n" : "\n", d->out->to);
+    fputs(d->live ? "\033[K\n" : "\n", d->out->to);
     d->painted++;
 }
 
@@ -100,6 +100,14 @@ void screen_paint(demo *d, double seconds) {
     }
     line(d, "%s%s%s", paint(d, BOLD), d->event, plain(d));
     fflush(d->out->to);
+}
+
+void screen_say(demo *d, double seconds) {
+    if (d->event[0] != '\0') {
+        line(d, "%2.0f s  %s", seconds, d->event);
+        d->event[0] = '\0'; /* told once */
+        fflush(d->out->to);
+    }
 }
 
 static void number(json *j, const char *key, double value) {
