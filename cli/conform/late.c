@@ -26,6 +26,23 @@ static void joiner_after_poster_left(world *w) {
     world_by(w, site_backfilled(b) == 0);
 }
 
+/* What a link that begins where arg says reads of ten old posts and a new one. */
+static void read_some(world *w, raw *out, raw *in, int *ret_old, int *ret_fresh) {
+    kith_item item;
+    uint8_t bytes[4] = { 99 };
+    bool good = true;
+    if (w->arg == KITH_FROM_NOW) {
+        /* The link must have come to its now before the next post is made. */
+        good = !raw_pull(in, &item) && raw_post(out, "late.link", bytes, sizeof bytes) == 0;
+    }
+    int want = w->arg == KITH_FROM_NOW ? 1 : 10;
+    for (int i = 0; i < want && good; i++) {
+        good = raw_pull(in, &item);
+        *ret_old += good && item.bytes[0] < 10;
+        *ret_fresh += good && item.bytes[0] == 99;
+    }
+}
+
 /* arg: where a link begins to read. */
 static void link_reads_from(world *w) {
     if ((w->can & KITH_CAN_REPLAY) == 0) {
@@ -55,26 +72,32 @@ static void link_reads_from(world *w) {
         world_skip(w, "the carrier's history has no such order; nodes read it whole");
         return;
     }
-    good = good && code == 0;
-    kith_item item;
     int old = 0, fresh = 0;
-    if (good && w->arg == KITH_FROM_NOW) {
-        /* The link must have come to its now before the next post is made. */
-        good = !raw_pull(&in, &item);
-        bytes[0] = 99;
-        good = good && raw_post(&out, "late.link", bytes, sizeof bytes) == 0;
-    }
-    int want = w->arg == KITH_FROM_NOW ? 1 : 10;
-    for (int i = 0; i < want && good; i++) {
-        good = raw_pull(&in, &item);
-        old += good && item.bytes[0] < 10;
-        fresh += good && item.bytes[0] == 99;
+    if (good && code == 0) {
+        read_some(w, &out, &in, &old, &fresh);
     }
     raw_close(&in);
     raw_close(&out);
     WANT_INT(w, old, w->arg == KITH_FROM_NOW ? 0 : 10);
     WANT_INT(w, fresh, w->arg == KITH_FROM_NOW);
     world_by(w, true);
+}
+
+/* Opens a link at that place and notes what comes, and what came before. */
+static bool read_on(world *w, const kith_position *at, bool seen[10], int *ret_again) {
+    raw in;
+    kith_item item;
+    if (!raw_open(w, &in)) {
+        return false;
+    }
+    bool good =
+        kith_link_follow(in.link, "late.resume") == 0 && kith_link_rewind(in.link, at) == 0;
+    while (good && raw_pull(&in, &item)) {
+        *ret_again += item.bytes[0] < 10 && seen[item.bytes[0]];
+        seen[item.bytes[0] < 10 ? item.bytes[0] : 0] = true;
+    }
+    raw_close(&in);
+    return good;
 }
 
 /* A link that acked some goes on behind them after it was closed. */
@@ -109,15 +132,7 @@ static void link_resumes(world *w) {
     kept = good && kith_link_cursor(in.link, &at);
     raw_close(&in);
     int again = 0, missing = 0;
-    if (kept && raw_open(w, &in)) {
-        good = kith_link_follow(in.link, "late.resume") == 0 &&
-               kith_link_rewind(in.link, &at) == 0;
-        while (good && raw_pull(&in, &item)) {
-            again += item.bytes[0] < 10 && seen[item.bytes[0]];
-            seen[item.bytes[0] < 10 ? item.bytes[0] : 0] = true;
-        }
-        raw_close(&in);
-    }
+    good = kept && read_on(w, &at, seen, &again);
     for (int i = 0; i < 10; i++) {
         missing += !seen[i];
     }
