@@ -3,6 +3,7 @@
 
 #include "cli/exits.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -83,6 +84,9 @@ const fault_row fault_table[] = {
         "free space there, or choose another place" },
     { E_STORE, EXIT_IO, true, "cannot open the store {}", "the system refused",
         "look at the path and its rights; kith config show store.url" },
+    { E_READ_ONLY, EXIT_IO, false, "nothing may be written for {}",
+        "the store lies where nothing may be written; it can be read",
+        "copy it to where you may write, or name another with --store" },
 
     { E_URL, EXIT_USAGE, false, "a carrier's address makes no sense: {}",
         "it is SCHEME://PLACE?OPTION=VALUE", "kith carriers NAME shows place and options" },
@@ -205,7 +209,10 @@ int fault_kith(const out *o, fault_id otherwise, const char *about, const kith_e
     case KITH_E_BUSY: id = E_BUSY; break;
     case KITH_E_CORRUPT: id = otherwise == E_NO_KEY ? E_KEY_DAMAGED : E_DAMAGED; break;
     case KITH_E_NOTSUP: id = otherwise == E_URL ? E_URL : E_NEWER; break;
-    case KITH_E_DENIED: id = otherwise == E_NO_KEY ? E_KEY_DENIED : otherwise; break;
+    case KITH_E_DENIED:
+        id = otherwise == E_NO_KEY ? E_KEY_DENIED : otherwise;
+        id = err->sys == EROFS ? E_READ_ONLY : id; /* the store's alone */
+        break;
     default: break;
     }
     const char *text = err->text[0] == '\0' ? kith_error_name(err->code) : err->text;

@@ -47,12 +47,13 @@ typedef enum fault_id {
     E_PREFIX = 27,   /* an id that is not hex, or fits several packets */
     E_NOT_OWN = 28,  /* retract: somebody else's packet */
 
-    E_FULL = 30,    /* disk or store full */
-    E_BUSY = 31,    /* another process holds the store */
-    E_DAMAGED = 32, /* the store is damaged */
-    E_NEWER = 33,   /* a schema or file system kith does not serve */
-    E_OUTPUT = 34,  /* stdout or a file took no more */
-    E_STORE = 35,   /* the store cannot be opened */
+    E_FULL = 30,      /* disk or store full */
+    E_BUSY = 31,      /* another process holds the store */
+    E_DAMAGED = 32,   /* the store is damaged */
+    E_NEWER = 33,     /* a schema or file system kith does not serve */
+    E_OUTPUT = 34,    /* stdout or a file took no more */
+    E_STORE = 35,     /* the store cannot be opened */
+    E_READ_ONLY = 36, /* the store may be read and not written */
 
     E_URL = 40,       /* a carrier's URL makes no sense */
     E_UNREACHED = 41, /* the carrier cannot be reached */

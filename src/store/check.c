@@ -99,6 +99,10 @@ int ki_lite_check(const char *place, const char *query, kith_error *err) {
     if (access(path, F_OK) != 0) {
         return ki_fail(err, KITH_E_MISSING, "%.200s: not there", path);
     }
+    r = ki_lite_peek(path, err);
+    if (r < 0) {
+        return r;
+    }
     (void) snprintf(beside, sizeof beside, "%.980s-epoch", path);
     r = ki_epoch_read(beside, &epoch, err);
     if (r == 0 && epoch.partial == 1) {
@@ -112,13 +116,12 @@ int ki_lite_check(const char *place, const char *query, kith_error *err) {
     if (r == 0 && ki_lite_salvage_waits(path, waiting)) {
         r = ki_fail(err, KITH_E_CORRUPT, "%.200s waits to be brought back", waiting);
     }
-    if (r == 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        r = ki_fail(err, KITH_E_SYSTEM, "%.200s: not a regular file", path);
-    } else if (r == 0 && st.st_size == 0) {
+    if (r == 0 && stat(path, &st) == 0 && st.st_size == 0) {
         r = ki_fail(err, KITH_E_CORRUPT, "%.200s: no byte is left of it", path);
     }
     r = r < 0 ? r : check_log(path, err);
-    r = r < 0 ? r : ki_lite_db_open(&db, path, 8 << 20, false, err);
+    lite_access how = ki_lite_may_only_look(path) ? LITE_LOOKS : LITE_READS;
+    r = r < 0 ? r : ki_lite_db_open(&db, path, 8 << 20, how, err);
     if (r < 0) {
         return r;
     }

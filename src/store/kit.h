@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -51,6 +52,47 @@ static inline const char *kit_path(const char *name) {
     static char path[128];
     (void) snprintf(path, sizeof path, "%s/%s", kit_folder, name);
     return path;
+}
+
+/* What lies in the folder, to see afterwards that nothing was changed. */
+typedef struct kit_shot {
+    size_t files;
+    uint64_t sum, bytes;
+} kit_shot;
+
+static inline void kit_add_file(kit_shot *all, int folder, const char *name) {
+    uint64_t sum = 14695981039346656037u;
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    uint8_t bytes[4096];
+    ssize_t n = 0;
+    for (const char *p = name; *p != '\0'; p++) {
+        sum = (sum ^ (uint8_t) *p) * 1099511628211u;
+    }
+    while (fd >= 0 && (n = read(fd, bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < n; i++) sum = (sum ^ bytes[i]) * 1099511628211u;
+        all->bytes += (uint64_t) n;
+    }
+    if (fd >= 0) (void) close(fd);
+    all->sum += sum;
+    all->files++;
+}
+
+/* but: a name that does not count, or NULL. */
+static inline kit_shot kit_take_shot(const char *but) {
+    kit_shot all = { 0 };
+    DIR *dir = opendir(kit_folder);
+    for (struct dirent *e = dir == NULL ? NULL : readdir(dir); e != NULL;
+         e = readdir(dir)) {
+        if (e->d_name[0] != '.' && (but == NULL || strcmp(e->d_name, but) != 0)) {
+            kit_add_file(&all, dirfd(dir), e->d_name);
+        }
+    }
+    if (dir != NULL) (void) closedir(dir);
+    return all;
+}
+
+static inline bool kit_same(kit_shot a, kit_shot b) {
+    return a.files == b.files && a.sum == b.sum && a.bytes == b.bytes;
 }
 
 static inline kith_key *kit_key(uint8_t n) {

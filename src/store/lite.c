@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sqlite engine: open, close, and what happens when the file is not what it
- * was. docs/formats/store.md has the picture. */
+/* The sqlite engine: open, close, and its table. */
 #include "store/lite.h"
 
 #include <kith/option.h>
@@ -8,23 +7,17 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "store/damage.h"
-#include "store/vfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#define QUICK_PAGES      2048   /* 8 MiB: looked through at each open */
-#define SLOW_PAGES       262144 /* 1 GiB: looked through when a run begins */
-#define GENERATION_SHIFT 40     /* arrivals of generation g begin at g << 40 */
+#define SLOW_PAGES 262144 /* 1 GiB: looked through when a run begins */
 
 static const kith_option options[] = {
     { "max_bytes", KITH_OPTION_BYTES, offsetof(lite, options.max_bytes), 256 << 10,
@@ -35,31 +28,6 @@ static const kith_option options[] = {
     { 0 },
 };
 
-/* ---- names ---- */
-
-/* The folder's true name and the file's own: symlinks on the way are the
- * administrator's business, a symlink in the file's place is not followed. */
-int ki_lite_resolve(const char *place, char ret[LITE_PATH], kith_error *err) {
-    char folder[LITE_PATH], real[PATH_MAX];
-    const char *slash = strrchr(place, '/');
-    const char *name = slash == NULL ? place : slash + 1;
-    size_t n = slash == NULL ? 0 : (size_t) (slash - place);
-    if (*name == '\0' || n >= sizeof folder) {
-        return ki_fail(err, KITH_E_CONFIG, "no file is named");
-    }
-    memcpy(folder, place, n);
-    folder[n] = '\0';
-    if (realpath(slash == NULL ? "." : n == 0 ? "/" : folder, real) == NULL) {
-        return ki_fail_sys(err, "%s", slash == NULL ? "." : folder);
-    }
-    const char *sep = strcmp(real, "/") == 0 ? "" : "/";
-    int length = snprintf(ret, LITE_PATH, "%s%s%s", real, sep, name);
-    if (length < 0 || length >= LITE_PATH - 40) {
-        return ki_fail(err, KITH_E_CONFIG, "the path is too long");
-    }
-    return 0;
-}
-
 static int resolve(lite *s, const char *place, kith_error *err) {
     int r = ki_lite_resolve(place, s->path, err);
     if (r == 0) {
@@ -69,303 +37,13 @@ static int resolve(lite *s, const char *place, kith_error *err) {
     return r;
 }
 
-/* SQLite's log needs memory shared between all who open it, and true locks. */
-static int refuse_network(const char *path, kith_error *err) {
-    static const struct {
-        uint32_t type;
-        const char *name;
-    } far[] = { { 0x6969, "NFS" }, { 0x517b, "SMB" }, { 0xff534d42, "CIFS" },
-        { 0xfe534d42, "SMB2" }, { 0x5346414f, "AFS" }, { 0x00c36400, "Ceph" },
-        { 0x73757245, "Coda" }, { 0x01021997, "9P" } };
-    struct statfs fs;
-    if (statfs(path, &fs) < 0) {
-        return ki_fail_sys(err, "%s", path);
-    }
-    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
-        if ((uint32_t) fs.f_type == far[i].type) {
-            return ki_fail(err, KITH_E_NOTSUP,
-                "a store cannot live on a network file system (%s)", far[i].name);
-        }
-    }
-    return 0;
-}
-
-/* ---- health ---- */
-
-void ki_lite_health(lite *s, bool degraded, const char *why) {
-    (void) pthread_mutex_lock(&s->health_lock);
-    s->degraded = degraded;
-    (void) snprintf(s->why, sizeof s->why, "%.159s", why);
-    (void) pthread_mutex_unlock(&s->health_lock);
-}
-
-/* ---- the epoch ---- */
-
-static uint64_t top_epoch(lite *s) {
-    int64_t top = 0;
-    return ki_lite_number(&s->writer, SQL_TOP_EPOCH, &top) == SQLITE_OK && top > 0
-               ? (uint64_t) top
-               : 0;
-}
-
-/* Which epoch may be used with this database? When nobody can tell what was used
- * before, one that is far away. */
-static int settle_epoch(lite *s, bool fresh, bool raise, kith_error *err) {
-    ki_epoch e = { 0 };
-    int r = ki_epoch_read(s->epoch_path, &e, err);
-    if (r == KITH_E_SYSTEM) {
-        return r;
-    }
-    ki_epoch was = e;
-    uint64_t top = top_epoch(s);
-    bool same = e.device == s->device && e.inode == s->inode;
-    if (fresh) {
-        e.epoch = r == 0 ? e.epoch + 1 : r == KITH_E_MISSING ? 1 : ki_epoch_leap(0);
-        e.generation += r == 0 && was.inode != 0;
-    } else if (r < 0 || !same) {
-        e.epoch = ki_epoch_leap(e.epoch > top ? e.epoch : top);
-    }
-    e.epoch = e.epoch > top ? e.epoch : top;
-    e.epoch += raise;
-    e.generation += raise;
-    e.device = s->device;
-    e.inode = s->inode;
-    if (e.partial != 0 || memcmp(&was, &e, sizeof e) != 0) {
-        r = ki_epoch_write(s->epoch_path, &e, err);
-        if (r < 0) return r;
-    }
-    (void) pthread_mutex_lock(&s->own_lock);
-    s->epoch = s->epoch > e.epoch ? s->epoch : e.epoch;
-    (void) pthread_mutex_unlock(&s->own_lock);
-    s->generation = e.generation;
-    return 0;
-}
-
-/* A new database does not give arrivals again that the old one gave. */
-static int settle_floor(lite *s) {
-    sqlite3_stmt *st = s->generation == 0 ? NULL : ki_lite_sql(&s->writer, SQL_META_SET);
-    if (st == NULL) {
-        return SQLITE_OK;
-    }
-    (void) sqlite3_bind_int(st, 1, META_FLOOR);
-    (void) sqlite3_bind_int64(st, 2, (int64_t) (s->generation << GENERATION_SHIFT));
-    (void) sqlite3_step(st);
-    return sqlite3_reset(st);
-}
-
-/* ---- open and reopen ---- */
-
-static int count_frames(void *arg, sqlite3 *sql, const char *name, int frames) {
-    lite *s = arg;
-    (void) sql, (void) name;
-    s->log_frames = frames;
-    return SQLITE_OK;
-}
-
-static int make_file(const char *path, bool *ret_fresh, kith_error *err) {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    *ret_fresh = fd >= 0;
-    if (fd < 0 && errno == EEXIST) { /* reading a pipe would never end */
-        struct stat st;
-        return stat(path, &st) < 0 || S_ISREG(st.st_mode)
-                   ? 0
-                   : ki_fail(err, KITH_E_SYSTEM, "%.200s: not a regular file", path);
-    }
-    if (fd < 0) {
-        return ki_fail_sys(err, "create");
-    }
-    (void) close(fd);
-    return ki_sync_folder(path, err);
-}
-
-static int open_file(lite *s, bool *ret_fresh, kith_error *err) {
-    struct stat st;
-    int r = make_file(s->path, ret_fresh, err);
-    r = r < 0 ? r : ki_lite_db_open(&s->writer, s->path, s->options.cache, true, err);
-    if (r < 0) {
-        return r;
-    }
-    s->writer_open = true;
-    if (stat(s->path, &st) < 0) {
-        return ki_fail_sys(err, "stat");
-    }
-    s->device = (uint64_t) st.st_dev;
-    s->inode = (uint64_t) st.st_ino;
-    return 0;
-}
-
-static void close_writer(lite *s) {
-    if (s->writer_open) {
-        ki_lite_db_close(&s->writer);
-        s->writer_open = false;
-    }
-}
-
-/* Reads every page where that is quick, or where something was not ended well. */
-static int look_through(lite *s, bool thorough, kith_error *err) {
-    int64_t pages = 0;
-    int rc = ki_lite_number(&s->writer, SQL_PAGES, &pages);
-    if (rc == SQLITE_OK && (thorough || pages <= QUICK_PAGES)) {
-        rc = ki_pages_scan(s->writer.sql);
-    }
-    return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "look through", err);
-}
-
-/* Opens what is there; what is damaged is set aside and a new one opened. Only a
- * file of ours: one without an epoch beside it may be anybody's. */
-static int open_whole(lite *s, bool thorough, bool *ret_fresh, kith_error *err) {
-    int r = open_file(s, ret_fresh, err);
-    r = r < 0 ? r : look_through(s, thorough, err);
-    bool damaged = r == KITH_E_CORRUPT || r == KITH_E_DENIED;
-    if (!damaged || access(s->epoch_path, F_OK) != 0) {
-        return r;
-    }
-    close_writer(s);
-    r = ki_lite_quarantine(s, err);
-    return r < 0 ? r : open_file(s, ret_fresh, err);
-}
-
-/* SQLite deletes the log of a database of no bytes, and begins anew as if nothing had
- * been numbered yet. One that held a store, or a log, is damage. */
-static bool emptied(const lite *s, bool log_left) {
-    struct stat st;
-    ki_epoch e;
-    bool there = stat(s->path, &st) == 0;
-    if (there && (st.st_size > 0 || !S_ISREG(st.st_mode))) {
-        return false;
-    }
-    return ki_epoch_read(s->epoch_path, &e, NULL) == 0 &&
-           (log_left || (there && e.inode != 0));
-}
-
-/* The log before SQLite sees it, when nobody else has it open. What was behind the
- * damage was acknowledged: a copy is kept, and read again in the background. */
-static int look_at_log(lite *s, bool *ret_left, bool *ret_raise, kith_error *err) {
-    char path[LITE_PATH + 8];
-    ki_log log;
-    struct stat st;
-    (void) snprintf(path, sizeof path, "%s-wal", s->path);
-    *ret_left = stat(path, &st) == 0 && st.st_size > 0;
-    if (emptied(s, *ret_left)) {
-        *ret_left = false;
-        return ki_lite_quarantine(s, err);
-    }
-    int r = ki_log_scan(path, &log, NULL, NULL, err);
-    if (r < 0 || !log.damaged) {
-        return r;
-    }
-    *ret_raise = true;
-    return ki_lite_aside_log(s, err);
-}
-
-/* With the turn. search: something is known to be wrong. */
-static int open_database(lite *s, bool search, kith_error *err) {
-    bool alone = false, fresh = false, left = false, raise = false;
-    int r = ki_lite_hold(s->lock_fd, &alone, err);
-    if (r == 0 && alone) {
-        r = look_at_log(s, &left, &raise, err);
-    }
-    r = r < 0 ? r : open_whole(s, search || (alone && left), &fresh, err);
-    if (r == 0) {
-        atomic_store(&s->file, s->inode);
-        s->log_frames = s->log_frames_tried = 0;
-        s->data_version = 0;
-        ki_lite_forget(s);
-        (void) sqlite3_wal_hook(s->writer.sql, count_frames, s);
-        r = settle_epoch(s, fresh, raise, err);
-    }
-    if (r == 0 && (fresh || raise)) {
-        int rc = settle_floor(s);
-        r = rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "open", err);
-    }
-    ki_lite_share(s->lock_fd);
-    return r;
-}
-
-static void close_database(lite *s) {
-    (void) atomic_fetch_add(&s->era, 1);
-    (void) pthread_mutex_lock(&s->pool_lock);
-    lite_db *idle = s->idle;
-    s->idle = NULL;
-    s->idle_count = 0;
-    if (s->watch_open) {
-        ki_lite_db_close(&s->watch);
-        s->watch_open = false;
-    }
-    (void) pthread_mutex_unlock(&s->pool_lock);
-    while (idle != NULL) {
-        lite_db *next = idle->next;
-        ki_lite_db_close(idle);
-        free(idle);
-        idle = next;
-    }
-    close_writer(s);
-}
-
-/* After a failed write nobody knows what the kernel's pages hold: everything goes
- * into the database, synced, and the log begins anew, before the next ack. Each
- * frame is checked as it is read. */
-static int drain_log(lite *s, kith_error *err) {
-    int rc = sqlite3_wal_checkpoint_v2(
-        s->writer.sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "reopen", err);
-}
-
-static int watch_file(lite *s) {
-    return s->wake_fd < 0 ? 0 : inotify_add_watch(s->wake_fd, s->lock_path, IN_MODIFY);
-}
-
-/* A folder that went and came back has another lock file: the turn is taken there
- * too, under the old descriptor's number. */
-static int follow_lock(lite *s, kith_error *err) {
-    struct stat mine, there;
-    if (fstat(s->lock_fd, &mine) == 0 && stat(s->lock_path, &there) == 0 &&
-        mine.st_ino == there.st_ino && mine.st_dev == there.st_dev) {
-        return 0;
-    }
-    int fd = open(s->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return ki_fail_sys(err, "%s", s->lock_path);
-    }
-    int r = ki_lite_turn(fd, err);
-    if (r == 0 && dup3(fd, s->lock_fd, O_CLOEXEC) < 0) {
-        r = ki_fail_sys(err, "lock");
-    }
-    (void) close(fd);
-    (void) watch_file(s);
-    return r;
-}
-
-int ki_lite_reopen(lite *s, kith_error *err) {
-    close_database(s);
-    int r = follow_lock(s, err);
-    r = r < 0 ? r : open_database(s, true, err);
-    r = r < 0 ? r : drain_log(s, err);
-    if (r == KITH_E_CORRUPT) {
-        close_database(s);
-        r = ki_lite_quarantine(s, err);
-        r = r < 0 ? r : open_database(s, true, err);
-    }
-    if (r < 0) {
-        close_database(s);
-        s->must_reopen = true;
-        ki_lite_health(s, true, err->text);
-        return r;
-    }
-    atomic_store(&s->damaged, false);
-    s->must_reopen = false;
-    ki_lite_health(s, false, "");
-    ki_lite_salvage(s);
-    return 0;
-}
-
 static void lite_close(void *self) {
     lite *s = self;
     ki_lite_salvage_stop(s);
     if (s->pending != NULL && s->writer_open) {
         (void) !ki_lite_ride(s, NULL); /* what it loses, a power cut might have */
     }
-    close_database(s);
+    ki_lite_shut(s);
     while (s->pending != NULL) {
         lite_pending *p = s->pending;
         s->pending = p->next;
@@ -378,7 +56,6 @@ static void lite_close(void *self) {
     (void) pthread_mutex_destroy(&s->pool_lock);
     (void) pthread_mutex_destroy(&s->health_lock);
     free(s->sources);
-    free(s->templates);
     free(s);
 }
 
@@ -388,10 +65,7 @@ static lite *allocate(void) {
         return NULL;
     }
     s->sources = calloc(LITE_CACHE_SLOTS, sizeof *s->sources);
-    s->templates = calloc(LITE_CACHE_SLOTS, sizeof *s->templates);
-    if (s->sources == NULL || s->templates == NULL) {
-        free(s->sources);
-        free(s->templates);
+    if (s->sources == NULL) {
         free(s);
         return NULL;
     }
@@ -404,17 +78,61 @@ static lite *allocate(void) {
     return s;
 }
 
-static int open_beside(lite *s, kith_error *err) {
+static void open_wake(lite *s) {
+    s->wake_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (ki_lite_watch(s) < 0) {
+        (void) close(s->wake_fd);
+        s->wake_fd = -1; /* no watches left on this machine: the caller must ask */
+    }
+}
+
+/* Nobody's turn is waited for, nothing is made. A log that is damaged cannot be set
+ * aside here; what stands behind the damage is missing, and that is said. */
+static int open_to_look(lite *s, kith_error *err) {
+    char log_path[LITE_PATH + 8];
+    lite_db *db = NULL;
+    ki_epoch e = { 0 };
+    ki_log log = { 0 };
+    struct stat st;
+    s->looks = true;
+    if (stat(s->path, &st) < 0 || st.st_size == 0) {
+        return ki_fail(err, KITH_E_CORRUPT, "no byte is left of it");
+    }
+    atomic_store(&s->file, (uint64_t) st.st_ino);
+    int r = ki_lite_reader(s, &db, err);
+    if (r < 0) {
+        return r;
+    }
+    ki_lite_reader_back(s, db, SQLITE_OK);
+    s->epoch = ki_epoch_read(s->epoch_path, &e, NULL) == 0 ? e.epoch : 0;
+    ki_lite_health(s, true, "read-only: the file or its folder may not be written here");
+    (void) snprintf(log_path, sizeof log_path, "%s-wal", s->path);
+    if (!ki_lite_is_held(s->lock_path)) { /* else its end is being written */
+        r = ki_log_scan(log_path, &log, NULL, NULL, err);
+    }
+    if (r == 0 && log.damaged) {
+        ki_lite_health(s, true,
+            "read-only, and the log is damaged: what stands behind that is missing");
+    }
+    open_wake(s);
+    return r;
+}
+
+static int open_to_write(lite *s, kith_error *err) {
     s->lock_fd = open(s->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0) {
         return ki_fail_sys(err, "%s", s->lock_path);
     }
-    s->wake_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (watch_file(s) < 0) {
-        (void) close(s->wake_fd);
-        s->wake_fd = -1; /* no watches left on this machine: the caller must ask */
+    open_wake(s);
+    int r = ki_lite_turn(s->lock_fd, err);
+    if (r == 0) {
+        r = ki_lite_open(s, err);
+        ki_lite_turn_over(s->lock_fd);
     }
-    return 0;
+    if (r == 0) {
+        ki_lite_salvage(s);
+    }
+    return r;
 }
 
 static int lite_open(void **ret, const char *place, const char *query, kith_error *err) {
@@ -425,18 +143,15 @@ static int lite_open(void **ret, const char *place, const char *query, kith_erro
     int r = kith_option_presets(options, s, err);
     r = r < 0 ? r : kith_option_query(options, s, query, err);
     r = r < 0 ? r : resolve(s, place, err);
-    r = r < 0 ? r : open_beside(s, err);
-    r = r < 0 ? r : refuse_network(s->lock_path, err);
-    r = r < 0 ? r : ki_lite_turn(s->lock_fd, err);
+    r = r < 0 ? r : ki_lite_peek(s->path, err);
+    r = r < 0 ? r : ki_lite_refuse_network(s->path, err);
     if (r == 0) {
-        r = open_database(s, false, err);
-        ki_lite_turn_over(s->lock_fd);
+        r = ki_lite_may_only_look(s->path) ? open_to_look(s, err) : open_to_write(s, err);
     }
     if (r < 0) {
         lite_close(s);
         return r;
     }
-    ki_lite_salvage(s);
     *ret = s;
     return 0;
 }
@@ -450,7 +165,7 @@ static int look_ahead(lite *s, kith_error *err) {
         return r;
     }
     int rc = ki_lite_number(db, SQL_PAGES, &pages);
-    if (rc == SQLITE_OK && pages > QUICK_PAGES && pages <= SLOW_PAGES) {
+    if (rc == SQLITE_OK && pages > LITE_QUICK_PAGES && pages <= SLOW_PAGES) {
         rc = ki_pages_scan(db->sql);
     }
     ki_lite_reader_back(s, db, rc);
@@ -460,6 +175,9 @@ static int look_ahead(lite *s, kith_error *err) {
 static int lite_begin_run(void *self, kith_error *err) {
     lite *s = self;
     ki_epoch e = { 0 };
+    if (s->looks) {
+        return ki_lite_refuse_change(err);
+    }
     int r = look_ahead(s, err);
     r = r < 0 ? r : ki_lite_turn(s->lock_fd, err);
     if (r < 0) {
@@ -495,15 +213,28 @@ static int lite_begin_run(void *self, kith_error *err) {
 
 /* ---- has anybody committed? ---- */
 
+static uint64_t changed_at(const char *path, const char *tail) {
+    char name[LITE_PATH + 8];
+    struct stat st;
+    (void) snprintf(name, sizeof name, "%s%s", path, tail);
+    return stat(name, &st) < 0
+               ? 0
+               : (uint64_t) st.st_mtim.tv_sec * 1000000000u + (uint64_t) st.st_mtim.tv_nsec;
+}
+
 static uint64_t lite_version(void *self) {
     lite *s = self;
     char events[4096];
     int64_t version = 0;
     while (s->wake_fd >= 0 && read(s->wake_fd, events, sizeof events) > 0) {
     }
+    if (s->looks) {
+        return changed_at(s->path, "") + changed_at(s->path, "-wal");
+    }
     (void) pthread_mutex_lock(&s->pool_lock);
     if (!s->watch_open) {
-        s->watch_open = ki_lite_db_open(&s->watch, s->path, 256 << 10, false, NULL) == 0;
+        s->watch_open =
+            ki_lite_db_open(&s->watch, s->path, 256 << 10, LITE_READS, NULL) == 0;
         s->version_base += UINT64_C(1) << 32;
     }
     if (s->watch_open) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store/lite.h - the parts of the sqlite engine, for each other only.
  *
- *   lite.c         open, close, reopen; the engine's table
+ *   lite.c         open, close; the engine's table
+ *   lite_place.c   what lies where a store is named, and whether it may be changed
+ *   lite_open.c    the database behind the lock: log, damage, epoch; reopen
  *   lite_db.c      one SQLite handle: settings, schema, statements
+ *   lite_migrate.c from an older schema to ours
  *   lite_lock.c    processes take turns
  *   lite_commit.c  posters meet: one of them commits for all who wait
  *   lite_write.c   what a commit does: post, admit
@@ -31,6 +34,7 @@
 #define LITE_OWN_MAX     8    /* keys that post through one handle */
 #define LITE_IDLE_MAX    8    /* readers kept open */
 #define LITE_CACHE_SLOTS 4096 /* names whose numbers are remembered, a power of 2 */
+#define LITE_QUICK_PAGES 2048 /* 8 MiB: looked through at each open */
 #define LITE_PENDING_MAX 64   /* states that wait for the next commit */
 
 /* ---- lite_db.c ---- */
@@ -51,11 +55,11 @@ typedef enum lite_sql {
     SQL_SRC_ADD,
     SQL_SRC_OWN,
     SQL_SRC_TOP,
-    SQL_TPL_GET,
-    SQL_TPL_ADD,
     SQL_CARRIER_GET,
     SQL_CARRIER_ADD,
     SQL_CARRIER_NAME,
+    SQL_CARRIER_COUNT,
+    SQL_CARRIER_PRUNE,
     SQL_WAY_ADD,
     SQL_WAYS,
     SQL_PROOFS,
@@ -101,6 +105,7 @@ typedef enum lite_sql {
 
 typedef struct lite_db {
     sqlite3 *sql;
+    int64_t version; /* of its schema */
     sqlite3_stmt *st[SQL_MAX];
     struct lite_db *next; /* in the pool */
     uint64_t era;
@@ -111,8 +116,23 @@ enum {
     META_GENERATION = 2,
 };
 
-int ki_lite_db_open(
-    lite_db *db, const char *path, int64_t cache_bytes, bool create, kith_error *err);
+/* Read from page one, and the same in SQL. */
+#define SCHEMA_VERSION 2
+#define APPLICATION_ID 0x6b697468 /* "kith" */
+
+typedef enum lite_access {
+    LITE_READS,  /* beside whoever writes */
+    LITE_WRITES, /* makes the tables of a database that is empty */
+    LITE_LOOKS,  /* what may not be changed; nothing is made beside it */
+} lite_access;
+
+/* E_DENIED: not a store. E_NOTSUP: of a newer kith; not a byte was changed. An older
+ * one is opened as it is. */
+int ki_lite_db_open(lite_db *db, const char *path, int64_t cache_bytes, lite_access access,
+    kith_error *err);
+/* One transaction up to our schema: it is there whole, or the old one is. Nobody else
+ * may have it open. */
+int ki_lite_migrate(lite_db *db, kith_error *err);
 void ki_lite_db_close(lite_db *db);
 /* Prepared once, reset and ready to bind. NULL: out of memory or damage. */
 sqlite3_stmt *ki_lite_sql(lite_db *db, lite_sql which);
@@ -131,6 +151,8 @@ void ki_lite_turn_over(int fd);
 /* While open, each process holds the file; alone: nobody else does. */
 int ki_lite_hold(int fd, bool *ret_alone, kith_error *err);
 void ki_lite_share(int fd);
+/* Does a process that may write have it open? For one who may not even lock. */
+bool ki_lite_is_held(const char *lock_path);
 bool ki_lite_salvage_lock(int fd);
 void ki_lite_salvage_unlock(int fd);
 
@@ -172,6 +194,7 @@ typedef struct lite {
         int64_t max_bytes, cache;
     } options;
     int lock_fd, wake_fd;
+    bool looks; /* nothing here may be changed: there is no writer and no lock */
 
     /* Guards the queue and who leads. */
     pthread_mutex_t lock;
@@ -184,9 +207,10 @@ typedef struct lite {
     bool writer_open;
     uint64_t device, inode, generation;
     int64_t data_version;
-    lite_name *sources, *templates;
+    lite_name *sources;
     uint64_t last_arrival;
-    int64_t swept; /* sources looked at by prune */
+    int64_t swept;     /* sources looked at by prune */
+    int64_t ways_kept; /* names of carriers that the last sweep left */
     int log_frames, log_frames_tried;
     int64_t checkpointed_us; /* when last, by the poster's clock */
     int64_t room_left;       /* bytes, by a cautious guess; < 0: measure */
@@ -249,7 +273,8 @@ int ki_lite_commit(lite *s, lite_job *job, kith_error *err);
 /* ---- lite_source.c ---- */
 
 int ki_lite_source(lite *s, const uint8_t key[32], int64_t *ret, bool *ret_own);
-int ki_lite_template(lite *s, const uint8_t id[16], int64_t *ret);
+/* pkt.slot: which template, and which kind of evidence (0 to 3). */
+int64_t ki_lite_slot(const uint8_t template_id[KITH_TEMPLATE_SIZE], int kind);
 int ki_lite_carrier(lite *s, const char *way, int64_t *ret);
 void ki_lite_forget_sources(lite *s);
 void ki_lite_forget(lite *s); /* after a rollback, or somebody else's commit */
@@ -318,11 +343,23 @@ void ki_lite_salvage_stop(lite *s);
 
 int ki_lite_check(const char *place, const char *query, kith_error *err);
 
-/* ---- lite.c ---- */
+/* ---- lite_place.c ---- */
 
 /* Where a URL's place is: the folder's true name, the file's own. */
 int ki_lite_resolve(const char *place, char ret[LITE_PATH], kith_error *err);
+/* Before anything is opened or made: is it a store of ours, or nothing yet? What it
+ * refuses stays as it is. */
+int ki_lite_peek(const char *path, kith_error *err);
+/* Is there a store, and may this process not change it and what is beside it? */
+bool ki_lite_may_only_look(const char *path);
+int ki_lite_refuse_network(const char *path, kith_error *err);
+int ki_lite_refuse_change(kith_error *err);
 
+/* ---- lite_open.c ---- */
+
+int ki_lite_open(lite *s, kith_error *err); /* with the turn */
+int ki_lite_watch(lite *s);                 /* wake_fd looks at the lock file */
+void ki_lite_shut(lite *s);
 /* Leader only: closes everything, looks for damage, opens again. */
 int ki_lite_reopen(lite *s, kith_error *err);
 void ki_lite_health(lite *s, bool degraded, const char *why);

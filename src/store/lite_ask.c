@@ -19,7 +19,7 @@ static bool healthy(lite *s) {
 }
 
 int ki_lite_reader(lite *s, lite_db **ret, kith_error *err) {
-    if (!healthy(s)) {
+    if (!s->looks && !healthy(s)) {
         int r = ki_lite_ride(s, err); /* its leader looks after the file */
         if (r < 0) return r;
     }
@@ -39,7 +39,8 @@ int ki_lite_reader(lite *s, lite_db **ret, kith_error *err) {
         return ki_fail(err, KITH_E_MEMORY, "no memory");
     }
     uint64_t era = atomic_load(&s->era);
-    int r = ki_lite_db_open(db, s->path, s->options.cache, false, err);
+    lite_access access = s->looks ? LITE_LOOKS : LITE_READS;
+    int r = ki_lite_db_open(db, s->path, s->options.cache, access, err);
     db->era = era;
     if (r < 0) {
         free(db);
@@ -57,7 +58,9 @@ void ki_lite_reader_back(lite *s, lite_db *db, int rc) {
         (void) ki_lite_do(db, SQL_COMMIT);
     }
     (void) pthread_mutex_lock(&s->pool_lock);
-    bool keep = s->idle_count < LITE_IDLE_MAX && db->era == atomic_load(&s->era);
+    /* Who only looks opens each time: whether somebody writes may have changed. */
+    bool keep =
+        !s->looks && s->idle_count < LITE_IDLE_MAX && db->era == atomic_load(&s->era);
     if (keep) {
         db->next = s->idle;
         s->idle = db;

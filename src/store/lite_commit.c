@@ -257,6 +257,9 @@ static void lead(lite *s, lite_job *mine) {
 }
 
 int ki_lite_commit(lite *s, lite_job *job, kith_error *err) {
+    if (s->looks) {
+        return ki_lite_refuse_change(err);
+    }
     (void) sem_init(&job->turn, 0, 0);
     (void) pthread_mutex_lock(&s->lock);
     *s->tail = job;

@@ -11,16 +11,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define SCHEMA_VERSION 1
-#define APPLICATION_ID 0x6b697468 /* "kith" */
+#include <unistd.h>
 
 static const char schema[] =
     "CREATE TABLE meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
     "CREATE TABLE src(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
     " own INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,"
     " next_seq INTEGER NOT NULL DEFAULT 0);"
-    "CREATE TABLE template(id INTEGER PRIMARY KEY, template BLOB NOT NULL UNIQUE);"
     "CREATE TABLE carrier(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE pkt(id INTEGER PRIMARY KEY, src INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " seq INTEGER NOT NULL, subj TEXT NOT NULL, slot INTEGER NOT NULL, exp INTEGER NOT "
@@ -67,11 +64,12 @@ static const char *const statements[SQL_MAX] = {
     [SQL_SRC_OWN] = "UPDATE src SET own = 1, epoch = ?2, next_seq = ?3 WHERE id = ?1",
     [SQL_SRC_TOP] = "SELECT epoch, seq FROM pkt WHERE src = ?1"
                     " ORDER BY epoch DESC, seq DESC LIMIT 1",
-    [SQL_TPL_GET] = "SELECT id FROM template WHERE template = ?1",
-    [SQL_TPL_ADD] = "INSERT INTO template(template) VALUES(?1)",
     [SQL_CARRIER_GET] = "SELECT id FROM carrier WHERE name = ?1",
     [SQL_CARRIER_ADD] = "INSERT INTO carrier(name) VALUES(?1)",
     [SQL_CARRIER_NAME] = "SELECT name FROM carrier WHERE id = ?1",
+    [SQL_CARRIER_COUNT] = "SELECT count(*) FROM carrier",
+    [SQL_CARRIER_PRUNE] = "DELETE FROM carrier WHERE id NOT IN (SELECT way FROM pkt)"
+                          " AND id NOT IN (SELECT carrier FROM way)",
     [SQL_WAY_ADD] = "INSERT INTO way(pkt, carrier) VALUES(?1, ?2)"
                     " ON CONFLICT(pkt, carrier) DO NOTHING",
     [SQL_PROOFS] =
@@ -281,16 +279,16 @@ static int create_schema(lite_db *db) {
     return rc;
 }
 
-/* There is one version so far; a migration is a case here. */
-static int migrate(lite_db *db, bool create, kith_error *err) {
-    int64_t version = 0, application = 0, tables = 0;
-    int rc = one_number(db, "PRAGMA user_version", &version);
+/* Whose is it, and of which schema? An empty one becomes ours. */
+static int recognise(lite_db *db, bool create, kith_error *err) {
+    int64_t application = 0, tables = 0;
+    int rc = one_number(db, "PRAGMA user_version", &db->version);
     rc = rc != SQLITE_OK ? rc : one_number(db, "PRAGMA application_id", &application);
     rc = rc != SQLITE_OK ? rc
                          : one_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc == SQLITE_OK && tables == 0 && create) {
         rc = create_schema(db);
-        version = SCHEMA_VERSION;
+        db->version = SCHEMA_VERSION;
         application = APPLICATION_ID;
     }
     if (rc != SQLITE_OK) {
@@ -299,34 +297,93 @@ static int migrate(lite_db *db, bool create, kith_error *err) {
     if (application != APPLICATION_ID) {
         return ki_fail(err, KITH_E_DENIED, "this database is not a kith store");
     }
-    if (version != SCHEMA_VERSION) {
+    if (db->version > SCHEMA_VERSION) {
         return ki_fail(err, KITH_E_NOTSUP,
-            "schema %" PRId64 " is newer than this program's %d", version, SCHEMA_VERSION);
+            "made by a newer kith: its schema is %" PRId64 ", this one knows up to %d",
+            db->version, SCHEMA_VERSION);
     }
-    return 0;
+    return db->version >= 1 ? 0 : ki_fail(err, KITH_E_CORRUPT, "its schema has no version");
 }
 
-int ki_lite_db_open(
-    lite_db *db, const char *path, int64_t cache_bytes, bool create, kith_error *err) {
-    *db = (lite_db){ 0 };
-    int rc = ki_vfs_register();
-    if (rc != SQLITE_OK) {
-        return ki_lite_fail(NULL, rc, "sqlite", err);
+/* ---- what may only be looked at ---- */
+
+/* Percent-encoded, with a word to SQLite behind it. */
+static void as_uri(const char *path, const char *query, char *ret, size_t size) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = (size_t) snprintf(ret, size, "file:");
+    for (; *path != '\0' && n + 4 < size; path++) {
+        unsigned char c = (unsigned char) *path;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     (c >= '0' && c <= '9') || strchr("/._-", c) != NULL;
+        if (plain) {
+            ret[n++] = (char) c;
+            continue;
+        }
+        ret[n++] = '%';
+        ret[n++] = digits[c >> 4];
+        ret[n++] = digits[c & 15];
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-                SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
-                (create ? SQLITE_OPEN_CREATE : 0);
-    rc = sqlite3_open_v2(path, &db->sql, flags, VFS_NAME);
+    (void) snprintf(ret + n, size - n, "?%s", query);
+}
+
+static bool is_there(const char *path, const char *tail) {
+    char name[LITE_PATH + 8];
+    (void) snprintf(name, sizeof name, "%s%s", path, tail);
+    return access(name, F_OK) == 0;
+}
+
+/* With a log and its index somebody may be writing: SQLite reads beside them by its
+ * own rules, and keeps an index of its own where that one is stale. Without the index
+ * nobody is: then no lock is taken, and the log is read into memory. */
+static int open_to_look(lite_db *db, const char *path, int flags) {
+    char uri[3 * LITE_PATH + 32];
+    flags |= SQLITE_OPEN_READONLY;
+    if (!is_there(path, "-wal") || !is_there(path, "-shm")) {
+        int rc = sqlite3_open_v2(path, &db->sql, flags, VFS_STILL);
+        return rc != SQLITE_OK ? rc
+                               : sqlite3_exec(db->sql, "PRAGMA locking_mode = EXCLUSIVE",
+                                     NULL, NULL, NULL);
+    }
+    as_uri(path, "readonly_shm=1", uri, sizeof uri);
+    return sqlite3_open_v2(uri, &db->sql, flags | SQLITE_OPEN_URI, VFS_NAME);
+}
+
+static int open_handle(lite_db *db, const char *path, lite_access access) {
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW |
+                SQLITE_OPEN_EXRESCODE;
+    int rc = ki_vfs_register();
+    if (rc == SQLITE_OK && access == LITE_LOOKS) {
+        rc = open_to_look(db, path, flags);
+    } else if (rc == SQLITE_OK) {
+        flags |= SQLITE_OPEN_READWRITE;
+        flags |= access == LITE_WRITES ? SQLITE_OPEN_CREATE : 0;
+        rc = sqlite3_open_v2(path, &db->sql, flags, VFS_NAME);
+    }
+    return rc;
+}
+
+int ki_lite_db_open(lite_db *db, const char *path, int64_t cache_bytes, lite_access access,
+    kith_error *err) {
+    bool writes = access == LITE_WRITES;
     /* A name may get another file behind our back (quarantine by another process):
      * then closing the old one must not delete the new one's log. */
     int keep = 1;
+    *db = (lite_db){ 0 };
+    int rc = open_handle(db, path, access);
     rc = rc != SQLITE_OK
              ? rc
              : sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
-    rc = rc != SQLITE_OK ? rc : settings(db, cache_bytes, create);
-    int r = rc != SQLITE_OK ? ki_lite_fail(db, rc, "open", err) : migrate(db, create, err);
+    /* Until it is known to be ours, closing it must not move its log. */
+    rc = rc != SQLITE_OK
+             ? rc
+             : sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    rc = rc != SQLITE_OK ? rc : settings(db, cache_bytes, writes);
+    int r =
+        rc != SQLITE_OK ? ki_lite_fail(db, rc, "open", err) : recognise(db, writes, err);
     if (r < 0) {
         ki_lite_db_close(db);
+    } else if (access != LITE_LOOKS) {
+        (void) sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     }
     return r;
 }

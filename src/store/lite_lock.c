@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     BYTE_HOLD = 0,
@@ -79,6 +80,14 @@ int ki_lite_hold(int fd, bool *ret_alone, kith_error *err) {
         return ki_fail_sys(err, "lock");
     }
     return 0;
+}
+
+bool ki_lite_is_held(const char *lock_path) {
+    struct flock lock = { .l_type = F_WRLCK, .l_start = BYTE_HOLD, .l_len = 1 };
+    int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool asked = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0;
+    if (fd >= 0) (void) close(fd);
+    return asked && lock.l_type != F_UNLCK;
 }
 
 void ki_lite_share(int fd) {

@@ -8,6 +8,7 @@
 #include "store/vfs.h"
 
 enum {
+    NEW_WAYS = 256,  /* names of carriers that a sweep must be worth */
     SWEEP = 256,     /* sources looked at in one prune, as in SQL_SRC_PRUNE */
     ROUND = 256,     /* packets removed between two looks */
     ROW_BYTES = 900, /* what a row may cost, with its places in the indexes */
@@ -126,6 +127,20 @@ static int sweep_sources(lite *s) {
     return rc;
 }
 
+/* Names of carriers by which nothing came that is still here. No index says so: all
+ * packets are read, but only when there are many names more than the last time. */
+static int sweep_ways(lite *s) {
+    int64_t count = 0;
+    int rc = ki_lite_number(&s->writer, SQL_CARRIER_COUNT, &count);
+    CHECK(count >= 0);
+    if (rc != SQLITE_OK || count < s->ways_kept + NEW_WAYS) {
+        return rc;
+    }
+    rc = ki_lite_do(&s->writer, SQL_CARRIER_PRUNE);
+    return rc != SQLITE_OK ? rc
+                           : ki_lite_number(&s->writer, SQL_CARRIER_COUNT, &s->ways_kept);
+}
+
 static int run_prune(lite *s, lite_job *job) {
     prune *p = job->arg;
     int rc = SQLITE_OK;
@@ -139,6 +154,7 @@ static int run_prune(lite *s, lite_job *job) {
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_GONE_PRUNE, job->now_us, p->left);
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_PROOF_PRUNE, job->now_us, 0);
     rc = rc != SQLITE_OK ? rc : sweep_sources(s);
+    rc = rc != SQLITE_OK ? rc : sweep_ways(s);
     if (p->removed > 0) {
         s->room_left = -1;
     }

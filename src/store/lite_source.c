@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources, templates and ways have numbers in the database; we remember some.
+/* Sources and ways have numbers in the database; we remember some.
  *
  * A key that posts has a row (epoch, next_seq). A running node reserves sequences
  * ahead by moving next_seq on, so that posters sign before the transaction:
@@ -13,13 +13,13 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/wire.h"
 
 #include <string.h>
 
 static lite_name *slot_of(lite_name *names, const uint8_t bytes[32]) {
     uint64_t h;
     memcpy(&h, bytes, sizeof h);
-    h ^= (uint64_t) bytes[15] << 32 | (uint64_t) bytes[14] << 40; /* built-in templates */
     h *= UINT64_C(0x9e3779b97f4a7c15);
     return &names[h >> 52 & (LITE_CACHE_SLOTS - 1)];
 }
@@ -50,41 +50,35 @@ static int number_of(
     return SQLITE_OK;
 }
 
-static int remembered(lite *s, lite_name *names, lite_sql get, lite_sql add,
-    const uint8_t bytes[32], int size, lite_name **ret) {
-    lite_name *n = slot_of(names, bytes);
-    if (n->number == 0 || memcmp(n->bytes, bytes, 32) != 0) {
+int ki_lite_source(lite *s, const uint8_t key[32], int64_t *ret, bool *ret_own) {
+    lite_name *n = slot_of(s->sources, key);
+    if (n->number == 0 || memcmp(n->bytes, key, 32) != 0) {
         lite_name fresh = { 0 };
-        int rc = number_of(s, get, add, bytes, size, &fresh);
+        int rc = number_of(s, SQL_SRC_GET, SQL_SRC_ADD, key, 32, &fresh);
         if (rc != SQLITE_OK) {
             return rc;
         }
-        memcpy(fresh.bytes, bytes, 32);
+        memcpy(fresh.bytes, key, 32);
         *n = fresh;
     }
-    *ret = n;
+    *ret = n->number;
+    *ret_own = n->own;
     return SQLITE_OK;
 }
 
-int ki_lite_source(lite *s, const uint8_t key[32], int64_t *ret, bool *ret_own) {
-    lite_name *n = NULL;
-    int rc = remembered(s, s->sources, SQL_SRC_GET, SQL_SRC_ADD, key, 32, &n);
-    if (rc == SQLITE_OK) {
-        *ret = n->number;
-        *ret_own = n->own;
+/* 44 bits, so that six bytes hold a slot. Two templates of one source under one number
+ * would share its place in "latest": a source can do that to itself alone. */
+int64_t ki_lite_slot(const uint8_t template_id[KITH_TEMPLATE_SIZE], int kind) {
+    uint64_t a = wire_get64(template_id), b = wire_get64(template_id + 8);
+    CHECK(kind >= 0);
+    CHECK(kind <= 3);
+    if (a == 0 && b < 256) {
+        return (int64_t) (b + 1) * 4 + kind; /* built in: a byte, or two */
     }
-    return rc;
-}
-
-int ki_lite_template(lite *s, const uint8_t id[16], int64_t *ret) {
-    uint8_t bytes[32] = { 0 };
-    lite_name *n = NULL;
-    memcpy(bytes, id, 16);
-    int rc = remembered(s, s->templates, SQL_TPL_GET, SQL_TPL_ADD, bytes, 16, &n);
-    if (rc == SQLITE_OK) {
-        *ret = n->number;
-    }
-    return rc;
+    a = (a ^ a >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    a = (a ^ b ^ a >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    a = (a ^ a >> 32) * UINT64_C(0x94d049bb133111eb);
+    return (int64_t) (a >> 20 | UINT64_C(1) << 44) * 4 + kind;
 }
 
 int ki_lite_carrier(lite *s, const char *way, int64_t *ret) {
@@ -100,7 +94,6 @@ void ki_lite_forget_sources(lite *s) {
 
 void ki_lite_forget(lite *s) {
     ki_lite_forget_sources(s);
-    memset(s->templates, 0, LITE_CACHE_SLOTS * sizeof *s->templates);
     s->last_arrival = 0;
     s->room_left = -1;
     (void) pthread_mutex_lock(&s->own_lock);

@@ -47,6 +47,9 @@ int ki_lite_ride(lite *s, kith_error *err) {
 
 int ki_lite_save(void *self, const ki_saved *what, kith_error *err) {
     lite *s = self;
+    if (s->looks) {
+        return ki_lite_refuse_change(err);
+    }
     lite_pending *p = malloc(sizeof *p + what->length);
     if (p == NULL) {
         return ki_fail(err, KITH_E_MEMORY, "save: no memory");

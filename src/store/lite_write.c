@@ -71,20 +71,18 @@ static int bury(lite *s, const row *r) {
 /* DO NOTHING, not OR IGNORE: the caller must see that the place is taken. */
 static int add(lite *s, row *r) {
     const ki_facts *f = r->facts;
-    int64_t template_number = 0;
-    int rc = ki_lite_template(s, f->template_id, &template_number);
-    sqlite3_stmt *st = rc == SQLITE_OK ? ki_lite_sql(&s->writer, SQL_PKT_ADD) : NULL;
+    sqlite3_stmt *st = ki_lite_sql(&s->writer, SQL_PKT_ADD);
     if (st == NULL) {
-        return rc != SQLITE_OK ? rc : trouble(s);
+        return trouble(s);
     }
-    int slot = !f->evidence ? 0 : f->type == KITH_EVAL ? SLOT_EVAL : SLOT_LEAF;
+    int kind = !f->evidence ? 0 : f->type == KITH_EVAL ? SLOT_EVAL : SLOT_LEAF;
     uint64_t arrival = s->last_arrival + 1;
     (void) sqlite3_bind_int64(st, 1, (int64_t) arrival);
     (void) sqlite3_bind_int64(st, 2, r->src);
     (void) sqlite3_bind_int64(st, 3, (int64_t) f->epoch);
     (void) sqlite3_bind_int64(st, 4, (int64_t) f->seq);
     (void) sqlite3_bind_text(st, 5, f->subject, (int) f->subject_length, SQLITE_STATIC);
-    (void) sqlite3_bind_int64(st, 6, template_number * 4 + slot);
+    (void) sqlite3_bind_int64(st, 6, ki_lite_slot(f->template_id, kind));
     (void) sqlite3_bind_int64(st, 7, f->expires_us);
     (void) sqlite3_bind_int(st, 8, r->own);
     (void) sqlite3_bind_int(st, 9, 0);
@@ -93,7 +91,7 @@ static int add(lite *s, row *r) {
     (void) sqlite3_bind_blob(st, 12, f->id, KITH_ID_SIZE, SQLITE_STATIC);
     (void) sqlite3_bind_blob(st, 13, r->packet->bytes, r->packet->length, SQLITE_STATIC);
     (void) sqlite3_step(st);
-    rc = sqlite3_reset(st);
+    int rc = sqlite3_reset(st);
     if (rc != SQLITE_OK) {
         return rc;
     }

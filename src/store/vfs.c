@@ -6,7 +6,12 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define VFS_PATH 1100
 
 enum {
     AT_NUMBER = PAGE_SIZE - 8,
@@ -19,6 +24,7 @@ enum {
 typedef struct file {
     sqlite3_file base;
     bool database, log, waiting;
+    bool alone; /* no log beside it, and nobody writes */
     uint8_t header[24];
     sqlite3_int64 header_at;
     sqlite3_file *inner; /* right behind this struct */
@@ -206,24 +212,82 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = file_shm_unmap,
 };
 
+/* ---- where nobody writes: no lock, no shared memory, nothing made or changed ---- */
+
+static int still_write(sqlite3_file *self, const void *bytes, int size, sqlite3_int64 at) {
+    (void) self, (void) bytes, (void) size, (void) at;
+    return SQLITE_READONLY;
+}
+static int still_truncate(sqlite3_file *self, sqlite3_int64 size) {
+    (void) self, (void) size;
+    return SQLITE_READONLY;
+}
+static int still_lock(sqlite3_file *self, int level) {
+    (void) self, (void) level;
+    return SQLITE_OK;
+}
+static int still_reserved(sqlite3_file *self, int *ret) {
+    (void) self;
+    *ret = 0;
+    return SQLITE_OK;
+}
+static int still_traits(sqlite3_file *self) {
+    return ((file *) self)->alone ? SQLITE_IOCAP_IMMUTABLE : file_traits(self);
+}
+
+/* Version 1: SQLite keeps the log's index in its own memory. */
+static const sqlite3_io_methods still_methods = {
+    .iVersion = 1,
+    .xClose = file_close,
+    .xRead = file_read,
+    .xWrite = still_write,
+    .xTruncate = still_truncate,
+    .xSync = file_sync,
+    .xFileSize = file_size,
+    .xLock = still_lock,
+    .xUnlock = still_lock,
+    .xCheckReservedLock = still_reserved,
+    .xFileControl = file_control,
+    .xSectorSize = file_sector,
+    .xDeviceCharacteristics = still_traits,
+};
+
+static int still_delete(sqlite3_vfs *vfs, const char *name, int sync_folder) {
+    (void) vfs, (void) name, (void) sync_folder;
+    return SQLITE_READONLY;
+}
+
+/* SQLite keeps the addresses, so they must live for ever: the room's globals. */
+static sqlite3_vfs vfs, still_vfs;
+static bool vfs_there;
+static pthread_mutex_t vfs_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool has_log(const char *database) {
+    char path[VFS_PATH];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s-wal", database);
+    return n > 0 && (size_t) n < sizeof path && stat(path, &st) == 0 && st.st_size > 0;
+}
+
 static int vfs_open(
-    sqlite3_vfs *vfs, const char *name, sqlite3_file *ret, int flags, int *ret_flags) {
-    sqlite3_vfs *inner = vfs->pAppData;
+    sqlite3_vfs *self, const char *name, sqlite3_file *ret, int flags, int *ret_flags) {
+    sqlite3_vfs *inner = self->pAppData;
+    bool still = self == &still_vfs;
+    if (still) {
+        flags &= ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+        flags |= SQLITE_OPEN_READONLY;
+    }
     file *f = (file *) ret;
     *f = (file){
         .database = (flags & SQLITE_OPEN_MAIN_DB) != 0,
         .log = (flags & SQLITE_OPEN_WAL) != 0,
         .inner = (sqlite3_file *) (f + 1),
     };
+    f->alone = still && f->database && !has_log(name);
     int rc = inner->xOpen(inner, name, f->inner, flags, ret_flags);
-    f->base.pMethods = rc == SQLITE_OK ? &methods : NULL;
+    f->base.pMethods = rc != SQLITE_OK ? NULL : still ? &still_methods : &methods;
     return rc;
 }
-
-/* SQLite keeps the address, so it must live for ever: the room's one global. */
-static sqlite3_vfs vfs;
-static bool vfs_there;
-static pthread_mutex_t vfs_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int vfs_register(void) {
     int rc = sqlite3_initialize();
@@ -237,7 +301,11 @@ static int vfs_register(void) {
     vfs.pAppData = inner;
     vfs.szOsFile = (int) sizeof(file) + inner->szOsFile;
     vfs.xOpen = vfs_open;
-    return sqlite3_vfs_register(&vfs, 0);
+    still_vfs = vfs;
+    still_vfs.zName = VFS_STILL;
+    still_vfs.xDelete = still_delete;
+    rc = sqlite3_vfs_register(&vfs, 0);
+    return rc != SQLITE_OK ? rc : sqlite3_vfs_register(&still_vfs, 0);
 }
 
 int ki_vfs_register(void) {
@@ -245,5 +313,30 @@ int ki_vfs_register(void) {
     int rc = vfs_there ? SQLITE_OK : vfs_register();
     vfs_there = rc == SQLITE_OK;
     (void) pthread_mutex_unlock(&vfs_lock);
+    return rc;
+}
+
+int ki_vfs_first_page(const char *path, uint8_t ret[PAGE_SIZE], size_t *ret_size) {
+    sqlite3_int64 size = 0;
+    int rc = ki_vfs_register();
+    sqlite3_vfs *inner = rc == SQLITE_OK ? vfs.pAppData : NULL;
+    sqlite3_file *f = inner == NULL ? NULL : calloc(1, (size_t) inner->szOsFile);
+    const char *name = f == NULL ? NULL : sqlite3_create_filename(path, "", "", 0, NULL);
+    if (name == NULL) {
+        free(f);
+        return rc != SQLITE_OK ? rc : SQLITE_NOMEM;
+    }
+    memset(ret, 0, PAGE_SIZE);
+    rc = inner->xOpen(inner, name, f,
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_NOFOLLOW, NULL);
+    if (rc == SQLITE_OK) {
+        rc = f->pMethods->xFileSize(f, &size);
+        rc = rc != SQLITE_OK ? rc : f->pMethods->xRead(f, ret, PAGE_SIZE, 0);
+        rc = rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc;
+        (void) f->pMethods->xClose(f);
+    }
+    *ret_size = size < PAGE_SIZE ? (size_t) size : PAGE_SIZE;
+    sqlite3_free_filename(name);
+    free(f);
     return rc;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define VFS_NAME      "kith"
+#define VFS_STILL     "kith-still" /* the same where nobody writes, and we may not */
 #define PAGE_SIZE     4096
 #define PAGE_RESERVED 8
 #define WAL_HEADER    32
@@ -22,6 +23,11 @@
 
 /* Once per process; again is free. An SQLite code. */
 int ki_vfs_register(void);
+
+/* The first page of a database as it lies on disk, 0 behind its end; *ret_size is
+ * what was there. Not by a descriptor of our own: closing one frees the locks that
+ * SQLite holds on the same file in this process. An SQLite code. */
+int ki_vfs_first_page(const char *path, uint8_t ret[PAGE_SIZE], size_t *ret_size);
 
 /* Is page `number` (from 1) what was written there? */
 bool ki_page_whole(const uint8_t page[PAGE_SIZE], uint32_t number);

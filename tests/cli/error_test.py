@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error code is provoked, has its three lines and its exit code."""
-import json, os, shutil, sqlite3
+import ctypes, hashlib, json, os, shutil, sqlite3
 from harness import *
 
 SEEN = {}
 # What no command line can bring about: E024, because one component, a full
 # subject, text and context still fit 512 bytes; E070 and E071 are for faults of
 # our own and for a machine without memory.
-# E033 is for a newer kith's store and for network file systems, which the store's
-# own tests make.
-NOT_BY_HAND = {"E024", "E033", "E070", "E071"}
+NOT_BY_HAND = {"E024", "E070", "E071"}
 
 
 def provoke(code, home, *args, **more):
@@ -160,6 +158,48 @@ def a_store_that_is_busy():
     h.remove()
 
 
+def without_rights():
+    """Root obeys the bits of a folder like anybody else: no DAC_OVERRIDE after exec."""
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+def a_store_that_may_only_be_read():
+    h = Home()
+    same(h("post", "a.b", "--effect", "1", "--se", "0.2", "-n", "20").code, 0)
+    asked = h("ask", "a.b").code
+    folder = os.path.dirname(h.store)
+
+    def shot():
+        return [(n, hashlib.sha256(open(os.path.join(folder, n), "rb").read()).hexdigest())
+                for n in sorted(os.listdir(folder))]
+
+    before = shot()
+    os.chmod(folder, 0o555)
+    for args in (("post", "a.b", "--text", "x"), ("store", "prune"), ("post", "a.b", "-")):
+        provoke("E036", h, *args, stdin='{"text":"x"}\n', before=without_rights)
+    for args in (("get", "a.b"), ("why", "a.b"), ("store", "stat"), ("store", "check"),
+                 ("store", "backup", h.file("copy.db"))):
+        d = h(*args, before=without_rights)
+        expect(d.code == 0 and d.err == "", args, d.code, d.err)
+    same(h("ask", "a.b", before=without_rights).code, asked)
+    os.chmod(folder, 0o700)
+    same(shot(), before, "the folder's files")
+    h.remove()
+
+
+def a_store_of_a_newer_kith():
+    h = Home(init=False)
+    db = sqlite3.connect(h.file("new.db"), isolation_level=None)
+    db.executescript("PRAGMA page_size = 8192; CREATE TABLE a(x); PRAGMA application_id = 0x6b697468;"
+                     "PRAGMA user_version = 9")
+    db.close()
+    for args in (("get", "a.b"), ("store", "stat"), ("store", "check")):
+        d = provoke("E033", h, *args, "--store", "sqlite:" + h.file("new.db"))
+        expect("made by a newer kith: its schema is 9" in d.err, d.err)
+    h.remove()
+
+
 def carriers():
     h = Home()
     provoke("E040", h, "sync", "zmqq://x")
@@ -204,5 +244,6 @@ def every_code_was_provoked():
     h.remove()
 
 
-main([usage, configuration, data, someone_elses, the_store, a_store_that_is_busy, carriers, programs,
+main([usage, configuration, data, someone_elses, the_store, a_store_that_is_busy,
+      a_store_that_may_only_be_read, a_store_of_a_newer_kith, carriers, programs,
       json_errors_say_the_same, every_code_was_provoked])

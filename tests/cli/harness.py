@@ -46,10 +46,10 @@ class Home:
     def start(self, *args, env=None, **more):
         return subprocess.Popen([KITH, *args], cwd=self.path, env={**self.env, **(env or {})}, **more)
 
-    def __call__(self, *args, stdin=b"", env=None, program=KITH):
+    def __call__(self, *args, stdin=b"", env=None, program=KITH, before=None):
         p = subprocess.run([program, *args], cwd=self.path, env={**self.env, **(env or {})},
                            input=stdin.encode() if isinstance(stdin, str) else stdin,
-                           capture_output=True, timeout=60)
+                           capture_output=True, timeout=60, preexec_fn=before)
         return Done(p.returncode, p.stdout, p.stderr)
 
     def shell(self, line):
