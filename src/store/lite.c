@@ -50,7 +50,8 @@ static void lite_close(void *self) {
         free(p);
     }
     if (s->lock_fd >= 0) (void) close(s->lock_fd);
-    if (s->wake_fd >= 0) (void) close(s->wake_fd);
+    int wake_fd = atomic_load(&s->wake_fd);
+    if (wake_fd >= 0) (void) close(wake_fd);
     (void) pthread_mutex_destroy(&s->lock);
     (void) pthread_mutex_destroy(&s->own_lock);
     (void) pthread_mutex_destroy(&s->pool_lock);
@@ -69,21 +70,14 @@ static lite *allocate(void) {
         free(s);
         return NULL;
     }
-    s->lock_fd = s->wake_fd = -1;
+    s->lock_fd = -1;
+    atomic_init(&s->wake_fd, -1);
     s->tail = &s->head;
     (void) pthread_mutex_init(&s->lock, NULL);
     (void) pthread_mutex_init(&s->own_lock, NULL);
     (void) pthread_mutex_init(&s->pool_lock, NULL);
     (void) pthread_mutex_init(&s->health_lock, NULL);
     return s;
-}
-
-static void open_wake(lite *s) {
-    s->wake_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (ki_lite_watch(s) < 0) {
-        (void) close(s->wake_fd);
-        s->wake_fd = -1; /* no watches left on this machine: the caller must ask */
-    }
 }
 
 /* Nobody's turn is waited for, nothing is made. A log that is damaged cannot be set
@@ -114,7 +108,6 @@ static int open_to_look(lite *s, kith_error *err) {
         ki_lite_health(s, true,
             "read-only, and the log is damaged: what stands behind that is missing");
     }
-    open_wake(s);
     return r;
 }
 
@@ -123,7 +116,6 @@ static int open_to_write(lite *s, kith_error *err) {
     if (s->lock_fd < 0) {
         return ki_fail_sys(err, "%s", s->lock_path);
     }
-    open_wake(s);
     int r = ki_lite_turn(s->lock_fd, err);
     if (r == 0) {
         r = ki_lite_open(s, err);
@@ -226,7 +218,8 @@ static uint64_t lite_version(void *self) {
     lite *s = self;
     char events[4096];
     int64_t version = 0;
-    while (s->wake_fd >= 0 && read(s->wake_fd, events, sizeof events) > 0) {
+    int wake_fd = atomic_load(&s->wake_fd);
+    while (wake_fd >= 0 && read(wake_fd, events, sizeof events) > 0) {
     }
     if (s->looks) {
         return changed_at(s->path, "") + changed_at(s->path, "-wal");
@@ -245,9 +238,28 @@ static uint64_t lite_version(void *self) {
     return base + (uint64_t) version;
 }
 
+void ki_lite_wake(const lite *s) {
+    ssize_t told = pwrite(s->lock_fd, "", 1, 0);
+    (void) told; /* who watches asks from time to time, too */
+}
+
+/* Made when it is first asked for: most commands never wait. It is readable at once,
+ * since what was committed before is not to be missed. */
 static int lite_wake_fd(void *self) {
-    const lite *s = self;
-    return s->wake_fd;
+    lite *s = self;
+    (void) pthread_mutex_lock(&s->pool_lock);
+    int fd = atomic_load(&s->wake_fd);
+    if (fd < 0) {
+        fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        if (fd >= 0 && ki_lite_watch(s, fd) < 0) {
+            (void) close(fd);
+            fd = -1; /* no watches left on this machine: the caller must ask */
+        }
+        atomic_store(&s->wake_fd, fd);
+        if (fd >= 0 && !s->looks) ki_lite_wake(s);
+    }
+    (void) pthread_mutex_unlock(&s->pool_lock);
+    return fd;
 }
 
 const ki_engine ki_engine_sqlite = {

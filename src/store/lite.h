@@ -153,6 +153,8 @@ int ki_lite_hold(int fd, bool *ret_alone, kith_error *err);
 void ki_lite_share(int fd);
 /* Does a process that may write have it open? For one who may not even lock. */
 bool ki_lite_is_held(const char *lock_path);
+/* Has anybody else got it open, in this process or another? */
+bool ki_lite_others(int fd);
 bool ki_lite_salvage_lock(int fd);
 void ki_lite_salvage_unlock(int fd);
 
@@ -193,8 +195,9 @@ typedef struct lite {
     struct {
         int64_t max_bytes, cache;
     } options;
-    int lock_fd, wake_fd;
-    bool looks; /* nothing here may be changed: there is no writer and no lock */
+    int lock_fd;
+    _Atomic int wake_fd; /* -1 until somebody asks for it */
+    bool looks;          /* nothing here may be changed: there is no writer and no lock */
 
     /* Guards the queue and who leads. */
     pthread_mutex_t lock;
@@ -358,7 +361,9 @@ int ki_lite_refuse_change(kith_error *err);
 /* ---- lite_open.c ---- */
 
 int ki_lite_open(lite *s, kith_error *err); /* with the turn */
-int ki_lite_watch(lite *s);                 /* wake_fd looks at the lock file */
+int ki_lite_watch(lite *s, int wake_fd);    /* lets it look at the lock file */
+/* Wakes all who watch the lock file. */
+void ki_lite_wake(const lite *s);
 void ki_lite_shut(lite *s);
 /* Leader only: closes everything, looks for damage, opens again. */
 int ki_lite_reopen(lite *s, kith_error *err);

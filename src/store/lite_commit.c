@@ -114,9 +114,8 @@ static int transaction(lite *s, lite_job *batch) {
     ki_lite_pending_done(s, rc == SQLITE_OK);
     if (rc == SQLITE_OK) {
         (void) atomic_fetch_add(&s->commits, wrote);
-        if (wrote) {
-            ssize_t told = pwrite(s->lock_fd, "", 1, 0); /* wakes who watches the file */
-            (void) told;
+        if (wrote && (atomic_load(&s->wake_fd) >= 0 || ki_lite_others(s->lock_fd))) {
+            ki_lite_wake(s);
         }
         return rc;
     }

@@ -255,8 +255,10 @@ static int drain_log(lite *s, kith_error *err) {
     return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "reopen", err);
 }
 
-int ki_lite_watch(lite *s) {
-    return s->wake_fd < 0 ? 0 : inotify_add_watch(s->wake_fd, s->lock_path, IN_MODIFY);
+int ki_lite_watch(lite *s, int wake_fd) {
+    char log_path[LITE_PATH + 8];
+    (void) snprintf(log_path, sizeof log_path, "%s-wal", s->path);
+    return inotify_add_watch(wake_fd, s->looks ? log_path : s->lock_path, IN_MODIFY);
 }
 
 /* A folder that went and came back has another lock file: the turn is taken there
@@ -276,7 +278,8 @@ static int follow_lock(lite *s, kith_error *err) {
         r = ki_fail_sys(err, "lock");
     }
     (void) close(fd);
-    (void) ki_lite_watch(s);
+    int wake_fd = atomic_load(&s->wake_fd);
+    if (wake_fd >= 0) (void) ki_lite_watch(s, wake_fd);
     return r;
 }
 

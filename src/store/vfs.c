@@ -27,6 +27,8 @@ typedef struct file {
     bool alone; /* no log beside it, and nobody writes */
     uint8_t header[24];
     sqlite3_int64 header_at;
+    bool order_known, big_endian; /* of the log with these salts */
+    uint8_t salts[8];
     sqlite3_file *inner; /* right behind this struct */
 } file;
 
@@ -62,20 +64,35 @@ void ki_wal_frame_sum(bool big_endian, const uint8_t header[24],
     ki_wal_sum(big_endian, page, PAGE_SIZE, sum);
 }
 
+/* In which order this log sums, by its header. The frames of one log have its salts. */
+static int learn_order(file *f, const uint8_t salts[8]) {
+    uint8_t first[WAL_HEADER];
+    if (f->order_known && memcmp(f->salts, salts, sizeof f->salts) == 0) {
+        return SQLITE_OK;
+    }
+    int rc = f->inner->pMethods->xRead(f->inner, first, sizeof first, 0);
+    if (rc == SQLITE_OK) {
+        f->big_endian = (first[3] & 1) != 0;
+        f->order_known = memcmp(first + 16, salts, sizeof f->salts) == 0;
+        memcpy(f->salts, salts, sizeof f->salts);
+    }
+    return rc;
+}
+
 /* The log's header and frames end with the sum of everything before. */
 static int check_frame(file *f, const uint8_t *page, sqlite3_int64 page_at) {
-    uint8_t first[WAL_HEADER], header[24], before[8];
+    uint8_t header[24], before[8];
     sqlite3_int64 at = page_at - 24;
     sqlite3_int64 last = at == WAL_HEADER ? 24 : at - WAL_FRAME + 16;
     sqlite3_file *in = f->inner;
-    int rc = in->pMethods->xRead(in, first, sizeof first, 0);
-    rc = rc != SQLITE_OK ? rc : in->pMethods->xRead(in, header, sizeof header, at);
+    int rc = in->pMethods->xRead(in, header, sizeof header, at);
+    rc = rc != SQLITE_OK ? rc : learn_order(f, header + 8);
     rc = rc != SQLITE_OK ? rc : in->pMethods->xRead(in, before, sizeof before, last);
     if (rc != SQLITE_OK) {
         return rc;
     }
     uint32_t sum[2] = { wire_get32(before), wire_get32(before + 4) };
-    ki_wal_frame_sum((first[3] & 1) != 0, header, page, sum);
+    ki_wal_frame_sum(f->big_endian, header, page, sum);
     bool whole = sum[0] == wire_get32(header + 16) && sum[1] == wire_get32(header + 20);
     return whole ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
