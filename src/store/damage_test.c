@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bits flip, disks fail: found, said, never acknowledged, and brought back where
- * that can be. KITH_SOAK=1: 10,000 flips instead of 1,000. */
+/* Bits flip: found, said, and brought back where that can be. KITH_SOAK=1: 10,000 flips
+ * instead of 1,000. */
 #include "store/shim.h"
 
 #include "store/damage.h"
@@ -296,166 +296,6 @@ static void a_foreign_database_is_left_alone(void) {
     EXPECT(after.size == b.size && memcmp(after.at, b.at, b.size) == 0);
 }
 
-/* ---- the disk fails at the k-th call ---- */
-
-typedef struct tally {
-    atomic_int acked, reached;
-    uint8_t ids[64][KITH_ID_SIZE];
-} tally;
-
-static tally *counted;
-
-static int fail_posts(void) {
-    return flips() > 1000 ? 14 : 5;
-}
-
-static void fail_life(long at, bool sync, int sys, bool for_ever) {
-    kith_key *key = kit_key(1);
-    kith_store *s = open_store(NULL);
-    shim.changes = shim.syncs = 0;
-    shim.for_ever = for_ever;
-    shim.fail_errno = sys;
-    *(sync ? &shim.fail_sync : &shim.fail_at) = at;
-    if (s == NULL) _exit(1);
-    for (int i = 0; i < fail_posts(); i++) {
-        kith_post p;
-        int r = kit_post(s, key, "a.b", i, &p);
-        int n = atomic_load(&counted->acked);
-        if (r == 0) {
-            memcpy(counted->ids[n], p.id, KITH_ID_SIZE);
-            atomic_store(&counted->acked, n + 1);
-        }
-    }
-    bool reached = (sync ? shim.syncs : shim.changes) >= at;
-    atomic_store(&counted->reached, reached);
-    /* The disk is well again: without a restart, posts succeed again. */
-    shim.fail_at = shim.fail_sync = 0;
-    if (kit_post(s, key, "a.b", 99, NULL) != 0) _exit(5);
-    if (sync) { /* what no sync made safe is lost now */
-        shim.cut_how = 0;
-        shim_cut();
-    }
-    kith_store_close(&s);
-    _exit(42);
-}
-
-/* Returns whether the k-th call was reached. */
-static void fail_at(long k, bool sync, int sys, bool for_ever, bool *ret_more) {
-    kit_clean();
-    kith_store *first = open_store(NULL);
-    EXPECT(first != NULL);
-    kith_store_close(&first);
-    memset(counted, 0, sizeof *counted);
-    pid_t child = fork();
-    if (child == 0) {
-        shim.on = true;
-        shim.folder = kit_folder;
-        fail_life(k, sync, sys, for_ever);
-    }
-    int status = 0;
-    EXPECT(waitpid(child, &status, 0) == child);
-    EXPECT(WIFEXITED(status));
-    EXPECT_INT(WEXITSTATUS(status), 42);
-    *ret_more = atomic_load(&counted->reached);
-    (void) unlink(kit_path("s.db-shm"));
-    kith_store_stat stat = { 0 };
-    kith_store *s = open_settled(&stat);
-    EXPECT(s != NULL);
-    for (int i = 0; i < counted->acked; i++) {
-        kith_query q = { .id = counted->ids[i], .id_length = KITH_ID_SIZE };
-        EXPECT_INT(kit_find(s, &q).count, 1);
-    }
-    kith_store_close(&s);
-    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
-}
-
-static void every_k(bool sync, int sys, const char *what) {
-    for (int for_ever = 0; for_ever < 2; for_ever++) {
-        bool more = true;
-        long k = 1;
-        for (; more && k < 400; k++) {
-            fail_at(k, sync, sys, for_ever, &more);
-            if (test_bad) {
-                printf("# %s at call %ld, %s\n", what, k, for_ever ? "for ever" : "once");
-                return;
-            }
-        }
-        printf(
-            "# %s at each of %ld calls, %s\n", what, k - 1, for_ever ? "for ever" : "once");
-        EXPECT(k > 5);
-    }
-}
-
-static void map_tally(void) {
-    counted = mmap(
-        NULL, sizeof *counted, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    shim.no_disk = true;
-}
-
-static void d3_no_space_at_any_call_is_no_ack_and_no_loss(void) {
-    map_tally();
-    every_k(false, ENOSPC, "ENOSPC");
-}
-
-static void d3_io_error_at_any_call_is_no_ack_and_no_loss(void) {
-    map_tally();
-    every_k(false, EIO, "EIO");
-}
-
-static void d3_short_write_at_any_call_is_no_ack_and_no_loss(void) {
-    map_tally();
-    every_k(false, -1, "a short write");
-}
-
-static void d4_no_ack_after_a_failed_sync(void) {
-    map_tally();
-    every_k(true, EIO, "a failed sync");
-}
-
-static void d8_read_only_is_said_and_passes(void) {
-    kith_key *key = kit_key(1);
-    kith_store_stat stat;
-    kit_clean();
-    kith_store *s = open_store(NULL);
-    EXPECT(s != NULL);
-    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
-    shim.folder = kit_folder;
-    shim.on = shim.for_ever = true;
-    shim.fail_at = 1;
-    shim.changes = 0;
-    shim.fail_errno = EROFS;
-    EXPECT(kit_post(s, key, "a.b", 2, NULL) < 0);
-    EXPECT(kit_post(s, key, "a.b", 2, NULL) < 0);
-    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
-    EXPECT(stat.degraded && stat.why[0] != '\0');
-    shim.on = false;
-    shim.fail_at = 0;
-    EXPECT_INT(kit_post(s, key, "a.b", 3, NULL), 0);
-    EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
-    EXPECT(!stat.degraded);
-    EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, 2);
-    kith_key_free(&key);
-    kith_store_close(&s);
-}
-
-static void d8_a_folder_that_goes_and_comes_back(void) {
-    kith_key *key = kit_key(1);
-    kith_post p;
-    kit_clean();
-    char away[96];
-    (void) snprintf(away, sizeof away, "%s-away", kit_folder);
-    kith_store *s = open_store(NULL);
-    EXPECT(s != NULL);
-    EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
-    EXPECT(rename(kit_folder, away) == 0);
-    EXPECT(kit_post(s, key, "a.b", 2, NULL) < 0);
-    EXPECT(rename(away, kit_folder) == 0);
-    EXPECT_INT(kit_post(s, key, "a.b", 3, &p), 0);
-    EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, 2);
-    kith_key_free(&key);
-    kith_store_close(&s);
-}
-
 static void a_backup_opens_under_a_raised_epoch(void) {
     kith_key *key = kit_key(1);
     kith_post p, q;
@@ -491,15 +331,6 @@ static const test_case cases[] = {
     { "a_large_store_is_looked_through_when_a_run_begins",
         a_large_store_is_looked_through_when_a_run_begins },
     { "a_foreign_database_is_left_alone", a_foreign_database_is_left_alone },
-    { "d3_no_space_at_any_call_is_no_ack_and_no_loss",
-        d3_no_space_at_any_call_is_no_ack_and_no_loss },
-    { "d3_io_error_at_any_call_is_no_ack_and_no_loss",
-        d3_io_error_at_any_call_is_no_ack_and_no_loss },
-    { "d3_short_write_at_any_call_is_no_ack_and_no_loss",
-        d3_short_write_at_any_call_is_no_ack_and_no_loss },
-    { "d4_no_ack_after_a_failed_sync", d4_no_ack_after_a_failed_sync },
-    { "d8_read_only_is_said_and_passes", d8_read_only_is_said_and_passes },
-    { "d8_a_folder_that_goes_and_comes_back", d8_a_folder_that_goes_and_comes_back },
     { "a_backup_opens_under_a_raised_epoch", a_backup_opens_under_a_raised_epoch },
 };
 TEST_MAIN(cases)

@@ -182,5 +182,6 @@ uint64_t ki_epoch_leap(uint64_t from) {
     uint32_t chance = 0;
     ki_dice_system(&chance, sizeof chance);
     uint64_t step = (UINT64_C(1) << 32) + chance;
+    CHECK(step <= (uint64_t) INT64_MAX);
     return from > (uint64_t) INT64_MAX - step ? (uint64_t) INT64_MAX : from + step;
 }

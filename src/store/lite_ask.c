@@ -51,6 +51,7 @@ int ki_lite_reader(lite *s, lite_db **ret, kith_error *err) {
 }
 
 void ki_lite_reader_back(lite *s, lite_db *db, int rc) {
+    CHECK(db->sql != NULL);
     if (ki_lite_code(rc) == KITH_E_CORRUPT && rc != SQLITE_OK && rc != SQLITE_DONE) {
         atomic_store(&s->damaged, true);
     }
@@ -61,6 +62,7 @@ void ki_lite_reader_back(lite *s, lite_db *db, int rc) {
     /* Who only looks opens each time: whether somebody writes may have changed. */
     bool keep =
         !s->looks && s->idle_count < LITE_IDLE_MAX && db->era == atomic_load(&s->era);
+    CHECK(s->idle_count <= LITE_IDLE_MAX);
     if (keep) {
         db->next = s->idle;
         s->idle = db;
@@ -167,6 +169,8 @@ static int emit(asker *a, sqlite3_stmt *st) {
 
 int ki_ask_walk(asker *a, sqlite3_stmt *st, uint64_t most) {
     int rc = SQLITE_OK, step = SQLITE_ROW;
+    CHECK(st != NULL);
+    CHECK(a->each != NULL);
     uint64_t until = a->looked + most;
     while (rc == SQLITE_OK && !a->stopped && a->looked < until) {
         step = sqlite3_step(st);

@@ -97,6 +97,8 @@ static int run_jobs(lite *s, lite_job *batch) {
 }
 
 static int transaction(lite *s, lite_job *batch) {
+    CHECK(s->writer_open);
+    CHECK(sqlite3_get_autocommit(s->writer.sql) != 0); /* the last one ended */
     int rc = ki_lite_do(&s->writer, SQL_BEGIN);
     if (rc != SQLITE_OK) {
         return rc;
@@ -148,7 +150,9 @@ static int with_turn(lite *s, lite_job *batch, kith_error *err) {
     if (rc == SQLITE_OK) {
         return 0;
     }
-    s->must_reopen = finishes_handle(rc);
+    /* A rollback for which there was no memory leaves the transaction open. */
+    bool open = sqlite3_get_autocommit(s->writer.sql) == 0;
+    s->must_reopen = open || finishes_handle(rc);
     r = ki_lite_fail(&s->writer, rc, "commit", err);
     if (s->must_reopen) {
         ki_lite_health(s, true, err->text);
@@ -158,6 +162,8 @@ static int with_turn(lite *s, lite_job *batch, kith_error *err) {
 
 static void commit_batch(lite *s, lite_job *batch) {
     kith_error err = { 0 };
+    CHECK(batch != NULL);
+    CHECK(s->lock_fd >= 0);
     int r = ki_lite_turn(s->lock_fd, &err);
     if (r == 0) {
         r = with_turn(s, batch, &err);
@@ -208,6 +214,7 @@ static lite_job *take_batch(lite *s, size_t *ret_jobs) {
         last = j;
     }
     CHECK(last != NULL);
+    CHECK(s->waiting >= jobs);
     s->head = last->next;
     if (s->head == NULL) {
         s->tail = &s->head;
@@ -231,6 +238,8 @@ static void tell(lite_job *batch, const lite_job *mine) {
 static void hand_over(lite *s) {
     (void) pthread_mutex_lock(&s->lock);
     lite_job *next = s->head;
+    CHECK(s->leading);
+    CHECK((next == NULL) == (s->waiting == 0));
     s->leading = next != NULL;
     if (next != NULL) {
         next->lead = true;
@@ -259,6 +268,8 @@ int ki_lite_commit(lite *s, lite_job *job, kith_error *err) {
     if (s->looks) {
         return ki_lite_refuse_change(err);
     }
+    CHECK(job->run != NULL);
+    CHECK(job->next == NULL);
     (void) sem_init(&job->turn, 0, 0);
     (void) pthread_mutex_lock(&s->lock);
     *s->tail = job;

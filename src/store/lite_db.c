@@ -168,6 +168,8 @@ int ki_lite_do(lite_db *db, lite_sql which) {
 }
 
 int ki_lite_number(lite_db *db, lite_sql which, int64_t *ret) {
+    CHECK(ret != NULL);
+    CHECK(db->sql != NULL);
     sqlite3_stmt *st = ki_lite_sql(db, which);
     if (st == NULL) {
         return sqlite3_extended_errcode(db->sql);

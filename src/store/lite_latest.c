@@ -98,6 +98,7 @@ static int latest_of(asker *a, void *arg, const char *subject) {
         bool have = kept > 0 && list->at[kept - 1].slot == x->slot &&
                     list->at[kept - 1].src == x->src;
         rc = have ? SQLITE_OK : look(a, x, list->now_us, &live);
+        CHECK(kept <= i);
         if (live) {
             list->at[kept++] = *x;
         }

@@ -46,6 +46,7 @@ static int lock_byte(int fd, short type, off_t at) {
 /* Tries until it has the byte or has waited *left_us in all. */
 static int wait_byte(int fd, short type, off_t at, long *left_us) {
     long pause = FIRST_US;
+    CHECK(fd >= 0);
     while (lock_byte(fd, type, at) < 0) {
         if (errno != EAGAIN && errno != EACCES) {
             return KITH_E_SYSTEM;

@@ -57,6 +57,8 @@ static int settle_epoch(lite *s, bool fresh, bool raise, kith_error *err) {
     e.epoch = e.epoch > top ? e.epoch : top;
     e.epoch += raise;
     e.generation += raise;
+    CHECK(e.epoch >= top);
+    CHECK(e.epoch >= was.epoch);
     e.device = s->device;
     e.inode = s->inode;
     if (e.partial != 0 || memcmp(&was, &e, sizeof e) != 0) {
@@ -106,6 +108,8 @@ static int make_file(const char *path, bool *ret_fresh, kith_error *err) {
 
 static int open_file(lite *s, bool *ret_fresh, kith_error *err) {
     struct stat st;
+    CHECK(!s->writer_open);
+    CHECK(!s->looks);
     int r = make_file(s->path, ret_fresh, err);
     r = r < 0 ? r
               : ki_lite_db_open(&s->writer, s->path, s->options.cache, LITE_WRITES, err);
@@ -230,8 +234,10 @@ void ki_lite_shut(lite *s) {
     (void) atomic_fetch_add(&s->era, 1);
     (void) pthread_mutex_lock(&s->pool_lock);
     lite_db *idle = s->idle;
+    size_t idle_count = s->idle_count;
     s->idle = NULL;
     s->idle_count = 0;
+    CHECK((idle == NULL) == (idle_count == 0));
     if (s->watch_open) {
         ki_lite_db_close(&s->watch);
         s->watch_open = false;

@@ -71,6 +71,8 @@ static int remove_some(
 
 int ki_lite_room(lite *s, size_t count, int64_t now_us) {
     int64_t need = (int64_t) count * ROW_BYTES;
+    CHECK(count <= SIZE_MAX / ROW_BYTES);
+    CHECK(s->writer_open);
     if (count == 0 || s->room_left >= need) {
         s->room_left -= need;
         return SQLITE_OK;
@@ -150,6 +152,7 @@ static int run_prune(lite *s, lite_job *job) {
         uint32_t most = p->left - p->removed;
         rc = remove_some(s, SQL_EXPIRED, job->now_us, most < ROUND ? most : ROUND, &n);
         p->removed += n;
+        CHECK(p->removed <= p->left);
     }
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_GONE_PRUNE, job->now_us, p->left);
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_PROOF_PRUNE, job->now_us, 0);

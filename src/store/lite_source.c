@@ -154,6 +154,8 @@ static int read_row(lite *s, lite_own *own) {
     }
     (void) sqlite3_bind_blob(st, 1, own->key, KITH_KEY_SIZE, SQLITE_STATIC);
     uint64_t epoch = 0, next = 0, top = 0;
+    CHECK(own->used);
+    CHECK(!own->dirty); /* or what this transaction took would be forgotten */
     if (sqlite3_step(st) == SQLITE_ROW) {
         epoch = (uint64_t) sqlite3_column_int64(st, 2);
         next = (uint64_t) sqlite3_column_int64(st, 3);
@@ -201,6 +203,7 @@ int ki_lite_own(lite *s, const uint8_t key[32], lite_own **ret) {
 
 void ki_lite_own_leap(lite *s, lite_own *own, uint64_t beyond_epoch) {
     (void) s;
+    CHECK(own->used);
     void_block(own);
     own->row_epoch = beyond_epoch < INT64_MAX ? beyond_epoch + 1 : INT64_MAX;
     own->row_next = 0;
@@ -213,6 +216,7 @@ uint64_t ki_lite_own_fresh(lite *s, lite_own *own, size_t count) {
         void_block(own);
     }
     uint64_t seq = own->row_next;
+    CHECK(own->used);
     own->row_next += count;
     own->dirty = true;
     (void) pthread_mutex_unlock(&s->own_lock);

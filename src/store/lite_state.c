@@ -27,6 +27,7 @@ static void drop_name(lite *s, const char *name) {
     for (lite_pending **at = &s->pending; *at != NULL; at = &(*at)->next) {
         if (strcmp((*at)->name, name) == 0) {
             lite_pending *old = *at;
+            CHECK(s->pending_count > 0);
             *at = old->next;
             free(old);
             s->pending_count--;
@@ -110,6 +111,7 @@ void ki_lite_pending_done(lite *s, bool committed) {
         s->pending = p;
         s->pending_count++;
     }
+    CHECK((s->pending == NULL) == (s->pending_count == 0));
     (void) pthread_mutex_unlock(&s->own_lock);
 }
 

@@ -77,6 +77,7 @@ static int add(lite *s, row *r) {
     }
     int kind = !f->evidence ? 0 : f->type == KITH_EVAL ? SLOT_EVAL : SLOT_LEAF;
     uint64_t arrival = s->last_arrival + 1;
+    CHECK(r->arrival == 0); /* once a row */
     (void) sqlite3_bind_int64(st, 1, (int64_t) arrival);
     (void) sqlite3_bind_int64(st, 2, r->src);
     (void) sqlite3_bind_int64(st, 3, (int64_t) f->epoch);

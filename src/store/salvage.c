@@ -85,6 +85,8 @@ int ki_lite_aside_log(lite *s, kith_error *err) {
 int ki_lite_quarantine(lite *s, kith_error *err) {
     char from[SALVAGE_ROOM], to[SALVAGE_ROOM];
     ki_epoch e = { 0 };
+    CHECK(!s->looks);
+    CHECK(!s->writer_open); /* or SQLite would go on in the file set aside */
     int n = free_number(s), r = ki_epoch_read(s->epoch_path, &e, err);
     if (r == KITH_E_SYSTEM) {
         return r;
@@ -123,8 +125,10 @@ typedef struct salvage {
 static int bring(salvage *v) {
     lite *s = v->s;
     uint64_t back = 0;
+    CHECK(v->count <= BATCH);
     int r = v->count == 0 ? 0 : ki_lite_bring_back(s, v->rows, v->count, &back);
     v->count = 0;
+    CHECK(back <= BATCH);
     (void) atomic_fetch_add(&s->salvaged, back);
     return r < 0 ? r : atomic_load(&s->closing) ? KITH_E_CLOSED : 0;
 }
@@ -141,6 +145,7 @@ static int consider(void *ctx, const ki_leaf_row *row) {
     if (memcmp(id, row->id, sizeof id) != 0 || kith_packet_verify(&row->packet) != 0) {
         return 0;
     }
+    CHECK(v->count < BATCH);
     v->rows[v->count++] = *row;
     return v->count == BATCH ? bring(v) : 0;
 }

@@ -326,60 +326,6 @@ static void an_empty_file_becomes_a_store(void) {
     EXPECT(!stat.quarantined);
     kith_store_close(&s);
     EXPECT_INT(kith_store_check(url_of("s.db"), NULL), 0);
-}
-
-/* ---- names that strangers invent ---- */
-
-enum {
-    INVENTED = 400,
-};
-
-/* Each packet brings a template, a subject and a way of its own. */
-static void admit_invented(kith_store *s, const kith_key *key, uint64_t round) {
-    static kith_arrival arrivals[INVENTED];
-    static char ways[INVENTED][32];
-    for (uint64_t i = 0; i < INVENTED; i++) {
-        uint64_t n = round * INVENTED + i;
-        char subject[32];
-        (void) snprintf(subject, sizeof subject, "s.x%llu", (unsigned long long) n);
-        (void) snprintf(ways[i], sizeof ways[i], "mem://w%llu", (unsigned long long) n);
-        kith_content c = kit_leaf(subject, 1);
-        c.seq = n;
-        memset(c.template_id, 0x77, sizeof c.template_id);
-        memcpy(c.template_id, &n, sizeof n);
-        arrivals[i] = (kith_arrival){ .way = ways[i] };
-        EXPECT_INT(kith_packet_seal(&c, key, &arrivals[i].packet), 0);
-    }
-    EXPECT_INT(kith_store_admit(s, arrivals, INVENTED, kit_at(KIT_NOW), NULL), 0);
-    for (int i = 0; i < INVENTED; i++) EXPECT_INT(arrivals[i].result, 0);
-}
-
-static void invented_names_go_with_their_packets(void) {
-    kit_clean();
-    kith_store *s = open_store();
-    kith_key *key = kit_key(2);
-    kith_store_stat stat;
-    uint64_t first = 0;
-    EXPECT(s != NULL);
-    for (uint64_t round = 0; round < 6; round++) {
-        admit_invented(s, key, round);
-        EXPECT(!test_bad);
-        EXPECT_INT(kit_find(s, &(kith_query){ 0 }).count, INVENTED);
-        EXPECT_INT(
-            kith_store_prune(s, KIT_NOW + INT64_C(7200000000), 1000, NULL), INVENTED);
-        EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
-        first = round == 0 ? stat.bytes : first;
-        EXPECT_INT(stat.bytes, first);
-        EXPECT_INT(ask_sql("SELECT count(*) FROM carrier"), 0);
-    }
-    /* A name by which something came that is still here stays. */
-    admit_invented(s, key, 6);
-    EXPECT(!test_bad);
-    EXPECT_INT(kith_store_prune(s, KIT_NOW, 1000, NULL), 0);
-    EXPECT_INT(ask_sql("SELECT count(*) FROM carrier"), INVENTED);
-    kith_key_free(&key);
-    kith_store_close(&s);
-    EXPECT_INT(kith_store_check(url_of("s.db"), NULL), 0);
     kit_done();
 }
 
@@ -398,7 +344,6 @@ static const test_case cases[] = {
     { "what_is_no_file_is_refused", what_is_no_file_is_refused },
     { "a_file_of_somebody_else_is_refused", a_file_of_somebody_else_is_refused },
     { "an_empty_file_becomes_a_store", an_empty_file_becomes_a_store },
-    { "invented_names_go_with_their_packets", invented_names_go_with_their_packets },
 };
 
 TEST_MAIN(cases)

@@ -21,6 +21,7 @@ ki_reach ki_skip_reach(const char *pattern) {
 }
 
 void ki_skip_first(const char *pattern, char ret[SKIP_ROOM]) {
+    CHECK(pattern != NULL);
     size_t n = strcspn(pattern, "*>");
     CHECK(n < SKIP_ROOM);
     memcpy(ret, pattern, n);
