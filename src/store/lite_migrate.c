@@ -42,8 +42,7 @@ static int from_1_to_2(sqlite3 *sql) {
 int ki_lite_migrate(lite_db *db, kith_error *err) {
     CHECK(db->version >= 1);
     CHECK(db->version < SCHEMA_VERSION);
-    int rc =
-        sqlite3_exec(db->sql, "PRAGMA cache_spill = 1; BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int rc = sqlite3_exec(db->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     rc = rc != SQLITE_OK ? rc : from_1_to_2(db->sql);
     rc = rc != SQLITE_OK ? rc : sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
     rc = rc != SQLITE_OK ? rc

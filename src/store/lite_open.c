@@ -133,14 +133,15 @@ static void close_writer(lite *s) {
 }
 
 /* Reads every page where that is quick, or where something was not ended well. A page
- * that the last life was just moving out of the log may be torn: it is moved again first. */
+ * that the last life was just moving out of the log may be torn: where no epoch lets us
+ * set it aside, it is moved again first. A disk that is full is no reason not to look. */
 static int look_through(lite *s, bool thorough, kith_error *err) {
     int64_t pages = 0;
-    int rc = !thorough ? SQLITE_OK
-                       : sqlite3_wal_checkpoint_v2(
-                             s->writer.sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    rc = rc == SQLITE_BUSY ? SQLITE_OK : rc;
-    rc = rc != SQLITE_OK ? rc : ki_lite_number(&s->writer, SQL_PAGES, &pages);
+    if (thorough && access(s->epoch_path, F_OK) != 0) {
+        (void) sqlite3_wal_checkpoint_v2(
+            s->writer.sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+    int rc = ki_lite_number(&s->writer, SQL_PAGES, &pages);
     if (rc == SQLITE_OK && (thorough || pages <= LITE_QUICK_PAGES)) {
         rc = ki_pages_scan(s->writer.sql);
     }
