@@ -59,7 +59,7 @@ static void full_means_foreign_first_own_never(void) {
     kit_clean();
     (void) snprintf(url, sizeof url, "sqlite:%s?max_bytes=1M", kit_path("s.db"));
     fill(url);
-    if (!test_bad) fill("memory:?max_bytes=1M");
+    if (!test_bad) fill("memory:?max_bytes=700K");
 }
 
 /* ---- W9 ---- */

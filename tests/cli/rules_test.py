@@ -3,7 +3,13 @@
 
 A new command is tested the day its row is added: what it is called with stands in
 GOOD, or it is called without arguments; one that cannot be called so fails here."""
-import json, os, re, signal, subprocess
+import atexit, json, os, re, shutil, signal, subprocess, sys, tempfile
+
+# A kith that stands alone: a kith-bench which somebody built beside it must not matter.
+ALONE = tempfile.mkdtemp(prefix="kith-alone-")
+atexit.register(shutil.rmtree, ALONE)
+sys.argv[1] = shutil.copy(sys.argv[1], ALONE)
+
 from harness import *
 
 # Called so, a command prints something and ends with 0, or with the code given.
