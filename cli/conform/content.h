@@ -34,7 +34,9 @@ void raw_again(raw *r);
 int raw_post(raw *r, const char *subject, const void *bytes, size_t length);
 bool raw_packet(raw *r, const kith_packet *packet);
 bool raw_settle(raw *r);
-/* The next packet within a moment. false: none came. */
+/* The next packet, which must come: as patient as world_until. */
+bool raw_wait(raw *r, kith_item *ret_item);
+/* The next packet within a moment. false: none came, and none was to be expected. */
 bool raw_pull(raw *r, kith_item *ret_item);
 
 /* How many live packets a site holds that match. */

@@ -37,7 +37,7 @@ static void read_some(world *w, raw *out, raw *in, int *ret_old, int *ret_fresh)
     }
     int want = w->arg == KITH_FROM_NOW ? 1 : 10;
     for (int i = 0; i < want && good; i++) {
-        good = raw_pull(in, &item);
+        good = raw_wait(in, &item);
         *ret_old += good && item.bytes[0] < 10;
         *ret_fresh += good && item.bytes[0] == 99;
     }
@@ -83,6 +83,14 @@ static void link_reads_from(world *w) {
     world_by(w, true);
 }
 
+static bool all_seen(const bool seen[10]) {
+    int count = 0;
+    for (int i = 0; i < 10; i++) {
+        count += seen[i];
+    }
+    return count == 10;
+}
+
 /* Opens a link at that place and notes what comes, and what came before. */
 static bool read_on(world *w, const kith_position *at, bool seen[10], int *ret_again) {
     raw in;
@@ -92,7 +100,7 @@ static bool read_on(world *w, const kith_position *at, bool seen[10], int *ret_a
     }
     bool good =
         kith_link_follow(in.link, "late.resume") == 0 && kith_link_rewind(in.link, at) == 0;
-    while (good && raw_pull(&in, &item)) {
+    while (good && (all_seen(seen) ? raw_pull(&in, &item) : raw_wait(&in, &item))) {
         *ret_again += item.bytes[0] < 10 && seen[item.bytes[0]];
         seen[item.bytes[0] < 10 ? item.bytes[0] : 0] = true;
     }
@@ -125,7 +133,7 @@ static void link_resumes(world *w) {
     kith_item item;
     bool seen[10] = { false };
     for (int i = 0; i < 6 && good; i++) {
-        good = raw_pull(&in, &item) && item.bytes[0] < 10;
+        good = raw_wait(&in, &item) && item.bytes[0] < 10;
         seen[good ? item.bytes[0] : 0] = true;
         kith_link_ack(in.link, item.token);
     }

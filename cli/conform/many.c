@@ -94,7 +94,7 @@ static void order(world *w) {
     kith_item item;
     int last = -1;
     for (int i = 0; i < 200 && good; i++) {
-        good = raw_pull(&in, &item) && item.bytes[0] > last;
+        good = raw_wait(&in, &item) && item.bytes[0] > last;
         last = item.bytes[0];
     }
     raw_close(&in);
@@ -157,7 +157,7 @@ static void deduped(world *w) {
     kith_item item;
     int count = 0;
     good = kith_link_follow(in.link, ">") == 0 && kith_link_rewind(in.link, &start) == 0;
-    while (good && raw_pull(&in, &item)) {
+    for (bool more = good && raw_wait(&in, &item); more; more = raw_pull(&in, &item)) {
         count++;
     }
     raw_close(&in);

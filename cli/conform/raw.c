@@ -126,6 +126,25 @@ bool raw_settle(raw *r) {
     return !r->world->failed;
 }
 
+typedef struct awaited {
+    raw *link;
+    kith_item *item;
+} awaited;
+
+static bool came(world *w, const void *arg) {
+    const awaited *a = arg;
+    int code = kith_link_pull(a->link->link, a->item);
+    if (code == KITH_EMPTY) {
+        kith_link_tick(a->link->link, w->now);
+    }
+    return code == 0 && a->item->kind == KITH_ITEM_PACKET;
+}
+
+bool raw_wait(raw *r, kith_item *ret_item) {
+    awaited a = { .link = r, .item = ret_item };
+    return world_until(r->world, came, &a);
+}
+
 bool raw_pull(raw *r, kith_item *ret_item) {
     for (int i = 0; i < PULL_TURNS; i++) {
         int code = kith_link_pull(r->link, ret_item);
