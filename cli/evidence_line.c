@@ -91,7 +91,7 @@ static int take(const char *key, const json_t *value, post_flags *ret, uint64_t 
     }
     if (!good || kith_option_set(encode_rows, ret, key, text, &err) < 0) {
         if (err.text[0] != '\0') {
-            snprintf(why, WHY_MAX, "%s", err.text);
+            snprintf(why, WHY_MAX, "%.*s", WHY_MAX - 1, err.text);
         } else {
             snprintf(why, WHY_MAX, "%.60s has a value that is too long, or nested", key);
         }

@@ -217,7 +217,9 @@ int fault_kith(const out *o, fault_id otherwise, const char *about, const kith_e
     }
     const char *text = err->text[0] == '\0' ? kith_error_name(err->code) : err->text;
     const char *todo = strstr(text, remedy);
-    if (todo == NULL) return fault(o, id, about, "%s", text);
+    bool cut =
+        strlen(text) == sizeof err->text - 1; /* half a command may name another file */
+    if (todo == NULL || cut) return fault(o, id, about, "%s", text);
     return fault_do(
         o, id, about, todo + sizeof remedy - 1, "%.*s", (int) (todo - text), text);
 }

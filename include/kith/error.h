@@ -51,7 +51,7 @@ enum {
 typedef struct kith_error {
     int code;       /* KITH_E_*, or 0 while nothing failed */
     int sys;        /* errno at the origin, or 0 */
-    char text[248]; /* "open zmq: bind tcp://...: address in use" */
+    char text[504]; /* "open zmq: bind tcp://...: address in use"; cut to fit */
 } kith_error;
 
 /* One or two words for a code, static storage, never NULL. */

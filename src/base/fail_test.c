@@ -31,7 +31,7 @@ static void speaks_to_nobody(void) {
 
 static void cuts_what_is_too_long(void) {
     kith_error err = { 0 };
-    EXPECT_INT(ki_fail(&err, KITH_E_ARG, "%400d", 7), KITH_E_ARG);
+    EXPECT_INT(ki_fail(&err, KITH_E_ARG, "%600d", 7), KITH_E_ARG);
     EXPECT_INT(strlen(err.text), sizeof err.text - 1);
     EXPECT_INT(ki_fail_in(&err, KITH_E_ARG, "open"), KITH_E_ARG);
     EXPECT_INT(strlen(err.text), sizeof err.text - 1);

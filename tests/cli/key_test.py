@@ -22,6 +22,12 @@ def a9_a_key_that_is_not_ours_alone_is_refused_with_the_remedy():
     os.chmod(folder, 0o770)
     refused(h, "[E013]", "do:  chmod go-w " + folder)
     os.chmod(folder, 0o700)
+    deep = h.file(*["d" * 150] * 2)
+    os.makedirs(deep)
+    os.chmod(deep, 0o770)
+    d = refused(h, "[E013]", "others may write in",
+                args=("init", "--key", os.path.join(deep, "key"), "--store", h.file("s.db")))
+    expect("chmod go-w" not in d.err, "a command that is cut is not told", d.err)
     os.link(h.key, h.file("second"))
     refused(h, "[E013]", "hard link", "do:  remove the other one")
     os.unlink(h.file("second"))

@@ -146,7 +146,11 @@ static void twenty_thousand_foreign_files_cost_one_look(void) {
     size_t before = memory_kib();
     for (int i = 0; i < 60; i++) (void) idle_turn(to);
     EXPECT_INT(rubbish(to), FOREIGN);
+#ifndef __SANITIZE_THREAD__ /* its own notes grow with what threads do */
     EXPECT(memory_kib() < before + 2048);
+#else
+    (void) before;
+#endif
     kith_link_close(&to);
     realm_free(&r);
 }
