@@ -8,6 +8,7 @@
 #include "store/kit.h"
 #include "store/vfs.h"
 
+#include <sqlite3.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -219,6 +220,37 @@ static void d2_an_epoch_half_risen_is_no_damage(void) {
     kith_key_free(&key);
 }
 
+/* Frames of a commit that never came, as a kill leaves them: whole, and of this log. */
+static void leave_unfinished(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *sql = NULL;
+        static const char half[] =
+            "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=2; BEGIN; CREATE TABLE x(a);"
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) "
+            "INSERT INTO x SELECT randomblob(3000) FROM n";
+        bool good = sqlite3_open(kit_path("s.db"), &sql) == SQLITE_OK &&
+                    sqlite3_exec(sql, half, NULL, NULL, NULL) == SQLITE_OK;
+        _exit(good ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void d2_an_unfinished_commit_written_over_in_part_is_no_damage(void) {
+    kith_store_stat stat = { 0 };
+    kit_clean();
+    leave_log(PACKETS);
+    leave_unfinished();
+    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+    leave_log(1); /* fewer frames than those that lie there */
+    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+    kith_store *s = open_settled(&stat);
+    EXPECT(s != NULL && !stat.quarantined);
+    EXPECT_INT(kit_find(s, &(kith_query){ .origin = KITH_ORIGIN_OWN }).count, PACKETS + 1);
+    kith_store_close(&s);
+}
+
 /* The old file goes away bit by bit; own packets and small state come back. */
 static void quarantine_brings_back_what_it_can(void) {
     static bytes page;
@@ -327,6 +359,8 @@ static const test_case cases[] = {
     { "d5_a_damaged_epoch_file_leads_to_no_reuse",
         d5_a_damaged_epoch_file_leads_to_no_reuse },
     { "d2_an_epoch_half_risen_is_no_damage", d2_an_epoch_half_risen_is_no_damage },
+    { "d2_an_unfinished_commit_written_over_in_part_is_no_damage",
+        d2_an_unfinished_commit_written_over_in_part_is_no_damage },
     { "quarantine_brings_back_what_it_can", quarantine_brings_back_what_it_can },
     { "a_large_store_is_looked_through_when_a_run_begins",
         a_large_store_is_looked_through_when_a_run_begins },

@@ -175,23 +175,29 @@ static bool emptied(const lite *s, bool log_left) {
            (log_left || (there && e.inode != 0));
 }
 
+typedef struct log_state {
+    bool left, damaged;
+    bool cut_off; /* whoever wrote it was killed in the middle of a commit */
+} log_state;
+
 /* The log before SQLite sees it, when nobody else has it open. What was behind the
  * damage was acknowledged: a copy is kept, and read again in the background. */
-static int look_at_log(lite *s, bool *ret_left, bool *ret_raise, kith_error *err) {
+static int look_at_log(lite *s, log_state *ret, kith_error *err) {
     char path[LITE_PATH + 8];
     ki_log log;
     struct stat st;
     (void) snprintf(path, sizeof path, "%s-wal", s->path);
-    *ret_left = stat(path, &st) == 0 && st.st_size > 0;
-    if (emptied(s, *ret_left)) {
-        *ret_left = false;
+    ret->left = stat(path, &st) == 0 && st.st_size > 0;
+    if (emptied(s, ret->left)) {
+        ret->left = false;
         return ki_lite_quarantine(s, err);
     }
     int r = ki_log_scan(path, &log, NULL, NULL, err);
+    ret->cut_off = r == 0 && log.valid > log.committed;
     if (r < 0 || !log.damaged) {
         return r;
     }
-    *ret_raise = true;
+    ret->damaged = true;
     return ki_lite_aside_log(s, err);
 }
 
@@ -206,14 +212,24 @@ static int bring_up(lite *s, bool alone, kith_error *err) {
                        "made by an older kith, and another process has it open");
 }
 
+/* After a failed write nobody knows what the kernel's pages hold: everything goes
+ * into the database, synced, and the log begins anew, before the next ack. Each
+ * frame is checked as it is read. */
+static int drain_log(lite *s, kith_error *err) {
+    int rc = sqlite3_wal_checkpoint_v2(
+        s->writer.sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "reopen", err);
+}
+
 /* search: something is known to be wrong. */
 static int open_database(lite *s, bool search, kith_error *err) {
-    bool alone = false, fresh = false, left = false, raise = false;
+    bool alone = false, fresh = false;
+    log_state log = { 0 };
     int r = ki_lite_hold(s->lock_fd, &alone, err);
     if (r == 0 && alone) {
-        r = look_at_log(s, &left, &raise, err);
+        r = look_at_log(s, &log, err);
     }
-    r = r < 0 ? r : open_whole(s, search || (alone && left), &fresh, err);
+    r = r < 0 ? r : open_whole(s, search || log.left, &fresh, err);
     r = r < 0 ? r : bring_up(s, alone, err);
     if (r == 0) {
         atomic_store(&s->file, s->inode);
@@ -221,9 +237,14 @@ static int open_database(lite *s, bool search, kith_error *err) {
         s->data_version = 0;
         ki_lite_forget(s);
         (void) sqlite3_wal_hook(s->writer.sql, count_frames, s);
-        r = settle_epoch(s, fresh, raise, err);
+        r = settle_epoch(s, fresh, log.damaged, err);
     }
-    if (r == 0 && (fresh || raise)) {
+    if (r == 0 && log.cut_off) {
+        /* What we write over the beginning of an unfinished commit would leave the rest
+         * of it behind ours, and that looks like damage: the log begins anew. */
+        (void) drain_log(s, NULL);
+    }
+    if (r == 0 && (fresh || log.damaged)) {
         int rc = settle_floor(s);
         r = rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "open", err);
     }
@@ -251,15 +272,6 @@ void ki_lite_shut(lite *s) {
         idle = next;
     }
     close_writer(s);
-}
-
-/* After a failed write nobody knows what the kernel's pages hold: everything goes
- * into the database, synced, and the log begins anew, before the next ack. Each
- * frame is checked as it is read. */
-static int drain_log(lite *s, kith_error *err) {
-    int rc = sqlite3_wal_checkpoint_v2(
-        s->writer.sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : ki_lite_fail(&s->writer, rc, "reopen", err);
 }
 
 int ki_lite_watch(lite *s, int wake_fd) {
