@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +61,24 @@ int ki_log_parse(const uint8_t *bytes, size_t size, ki_log *ret, ki_frame each, 
     return r < 0 ? r : 0;
 }
 
+/* All of it, or what is left when another process makes it shorter meanwhile: a map
+ * would end us there. */
+static uint8_t *read_log(int fd, size_t *size) {
+    uint8_t *bytes = malloc(*size);
+    size_t have = 0;
+    ssize_t n = 1;
+    while (bytes != NULL && have < *size && n != 0) {
+        n = pread(fd, bytes + have, *size - have, (off_t) have);
+        if (n < 0 && errno != EINTR) {
+            free(bytes);
+            return NULL;
+        }
+        have += n > 0 ? (size_t) n : 0;
+    }
+    *size = have;
+    return bytes;
+}
+
 int ki_log_scan(const char *path, ki_log *ret, ki_frame each, void *ctx, kith_error *err) {
     struct stat st;
     *ret = (ki_log){ 0 };
@@ -74,14 +92,12 @@ int ki_log_scan(const char *path, ki_log *ret, ki_frame each, void *ctx, kith_er
         return r;
     }
     size_t size = (size_t) st.st_size;
-    void *bytes =
-        size < WAL_HEADER ? NULL : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     int r = 0;
-    if (bytes == MAP_FAILED) {
-        r = ki_fail_sys(err, "map %s", path);
-    } else if (bytes != NULL) {
-        r = ki_log_parse(bytes, size, ret, each, ctx);
-        (void) munmap(bytes, size);
+    if (size >= WAL_HEADER) {
+        uint8_t *bytes = read_log(fd, &size);
+        r = bytes == NULL ? ki_fail_sys(err, "read %s", path)
+                          : ki_log_parse(bytes, size, ret, each, ctx);
+        free(bytes);
     }
     (void) close(fd);
     return r;
