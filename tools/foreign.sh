@@ -26,7 +26,11 @@ if [ ! -d "$there" ]; then
     mkdir -p "$libs/state/lists/partial" "$libs/cache/archives/partial" "$libs/debs"
     : >"$libs/status"
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    echo "deb [signed-by=$keys] http://deb.debian.org/debian bookworm main" >"$libs/list"
+    # From where this machine has its own packages.
+    from=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
+        grep -E ' [a-z]+$' | head -n 1)
+    [ -n "$from" ] || { echo "foreign.sh: apt knows no source; run apt-get update" >&2; exit 69; }
+    echo "deb [signed-by=$keys] $from main" >"$libs/list"
     (
         cd "$libs/debs"
         set -- -qq -o APT::Architecture=$arch -o APT::Architectures=$arch \

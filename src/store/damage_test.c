@@ -17,27 +17,6 @@ enum {
     FILE_MAX = 4 << 20,
 };
 
-static const char *store_url(void) {
-    static char url[160];
-    (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
-    return url;
-}
-
-static kith_store *open_store(kith_error *err) {
-    kith_store *s = NULL;
-    return kith_store_open(&s, store_url(), err) < 0 ? NULL : s;
-}
-
-/* Until the background has brought back what it can. */
-static kith_store *open_settled(kith_store_stat *stat) {
-    kith_store *s = open_store(NULL);
-    stat->salvaging = true;
-    while (s != NULL && stat->salvaging && kith_store_stats(s, stat, NULL) == 0) {
-        (void) usleep(50);
-    }
-    return s;
-}
-
 typedef struct bytes {
     size_t size;
     uint8_t at[FILE_MAX];
@@ -63,7 +42,7 @@ static void leave_log(int posts) {
     pid_t child = fork();
     if (child == 0) {
         kith_key *key = kit_key(1), *other = kit_key(2);
-        kith_store *s = open_store(NULL);
+        kith_store *s = kit_open(NULL);
         for (int i = 0; i < posts && s != NULL; i++) {
             if (kit_post(s, key, i % 2 == 0 ? "a.b" : "a.c", i, NULL) != 0) _exit(1);
         }
@@ -100,14 +79,14 @@ static void flip_each(
         bad.at[bit / 8] ^= (uint8_t) (1 << bit % 8);
         for (size_t i = 0; i < 3; i++)
             EXPECT(spew(names[i], i == which ? &bad : &whole[i]));
-        if (kith_store_check(store_url(), NULL) != KITH_E_CORRUPT) {
+        if (kith_store_check(kit_url(), NULL) != KITH_E_CORRUPT) {
             unseen++;
             printf("# unseen: %s byte %llu bit %llu\n", name, (unsigned long long) bit / 8,
                 (unsigned long long) bit % 8);
         }
         (void) unlink(kit_path("s.db-shm"));
         kith_store_stat stat = { 0 };
-        kith_store *s = open_settled(&stat);
+        kith_store *s = kit_open_settled(&stat);
         unopened += s == NULL;
         if (s != NULL) {
             kit_list l = kit_find(s, &(kith_query){ 0 });
@@ -151,7 +130,7 @@ static void d5_a_flipped_bit_in_any_page_is_found(void) {
     kit_clean();
     shim.no_disk = true;
     leave_log(PACKETS);
-    kith_store *s = open_store(NULL); /* and closed: everything moves to the pages */
+    kith_store *s = kit_open(NULL); /* and closed: everything moves to the pages */
     EXPECT(s != NULL);
     kith_store_close(&s);
     flip_each("s.db", flips() - flips() / 2, 6, 0, &back);
@@ -170,7 +149,7 @@ static void d5_a_damaged_epoch_file_leads_to_no_reuse(void) {
         bad.at[dice_below(&dice, 64)] ^= 1; /* one copy: the other serves */
         if (k % 2 == 1) bad.at[512 + dice_below(&dice, 64)] ^= 1; /* both: leap */
         EXPECT(spew("s.db-epoch", &bad));
-        kith_store *s = open_store(NULL);
+        kith_store *s = kit_open(NULL);
         kith_post p;
         EXPECT(s != NULL);
         EXPECT_INT(kith_store_begin_run(s, NULL), 0);
@@ -203,8 +182,8 @@ static void d2_an_epoch_half_risen_is_no_damage(void) {
         EXPECT_INT(e.epoch, was.epoch + 7);
         EXPECT_INT(e.partial, 2);
         EXPECT(spew("s.db-epoch", &whole));
-        EXPECT_INT(kith_store_check(store_url(), NULL), 0);
-        kith_store *s = open_store(NULL); /* opening makes them equal again */
+        EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
+        kith_store *s = kit_open(NULL); /* opening makes them equal again */
         EXPECT(s != NULL && slurp("s.db-epoch", &whole));
         EXPECT_INT(ki_epoch_parse(whole.at, whole.size, &e), 0);
         EXPECT_INT(e.partial, 0);
@@ -242,10 +221,10 @@ static void d2_an_unfinished_commit_written_over_in_part_is_no_damage(void) {
     kit_clean();
     leave_log(PACKETS);
     leave_unfinished();
-    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+    EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
     leave_log(1); /* fewer frames than those that lie there */
-    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
-    kith_store *s = open_settled(&stat);
+    EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
+    kith_store *s = kit_open_settled(&stat);
     EXPECT(s != NULL && !stat.quarantined);
     EXPECT_INT(kit_find(s, &(kith_query){ .origin = KITH_ORIGIN_OWN }).count, PACKETS + 1);
     kith_store_close(&s);
@@ -256,14 +235,14 @@ static void quarantine_brings_back_what_it_can(void) {
     static bytes page;
     kit_clean();
     leave_log(PACKETS);
-    kith_store *s = open_store(NULL);
+    kith_store *s = kit_open(NULL);
     EXPECT(s != NULL);
     kith_store_close(&s);
     EXPECT(slurp("s.db", &page));
     page.at[100] ^= 1; /* in the schema: SQLite can do nothing with it */
     EXPECT(spew("s.db", &page));
     kith_store_stat stat = { 0 };
-    s = open_settled(&stat);
+    s = kit_open_settled(&stat);
     EXPECT(s != NULL);
     EXPECT(stat.quarantined && strstr(stat.quarantine, "damaged-1") != NULL);
     EXPECT_INT(stat.salvaged, PACKETS + 1);
@@ -272,9 +251,9 @@ static void quarantine_brings_back_what_it_can(void) {
     EXPECT_INT(l.count, PACKETS + 1);
     EXPECT(l.arrivals[0] > UINT64_C(1) << 40); /* old cursors lie below */
     kith_store_close(&s);
-    s = open_settled(&stat);
+    s = kit_open_settled(&stat);
     EXPECT(s != NULL && !stat.quarantined);
-    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+    EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
     kith_store_close(&s);
 }
 
@@ -285,7 +264,7 @@ static void a_large_store_is_looked_through_when_a_run_begins(void) {
     kith_key *key = kit_key(1);
     kith_store_stat stat;
     kit_clean();
-    kith_store *s = open_store(NULL);
+    kith_store *s = kit_open(NULL);
     for (int k = 0; k < 24; k++) {
         for (int i = 0; i < 1000; i++) {
             char subject[32];
@@ -301,7 +280,7 @@ static void a_large_store_is_looked_through_when_a_run_begins(void) {
     page.at[0] ^= 4;
     EXPECT(pwrite(fd, page.at, 1, 5000000) == 1);
     (void) close(fd);
-    s = open_store(NULL);
+    s = kit_open(NULL);
     EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
     EXPECT(!stat.quarantined);
     EXPECT_INT(kith_store_begin_run(s, NULL), 0);
@@ -321,7 +300,7 @@ static void a_foreign_database_is_left_alone(void) {
     b.size = 8192;
     EXPECT(spew("s.db", &b));
     kith_error err = { 0 };
-    EXPECT(open_store(&err) == NULL);
+    EXPECT(kit_open(&err) == NULL);
     EXPECT(err.code == KITH_E_CORRUPT || err.code == KITH_E_DENIED);
     static bytes after;
     EXPECT(slurp("s.db", &after));
@@ -333,7 +312,7 @@ static void a_backup_opens_under_a_raised_epoch(void) {
     kith_post p, q;
     char url[160];
     kit_clean();
-    kith_store *s = open_store(NULL), *copy = NULL;
+    kith_store *s = kit_open(NULL), *copy = NULL;
     EXPECT(s != NULL);
     for (int i = 0; i < 20; i++) EXPECT_INT(kit_post(s, key, "a.b", i, &p), 0);
     char path[128];

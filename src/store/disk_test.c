@@ -7,27 +7,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-static const char *store_url(void) {
-    static char url[160];
-    (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
-    return url;
-}
-
-static kith_store *open_store(kith_error *err) {
-    kith_store *s = NULL;
-    return kith_store_open(&s, store_url(), err) < 0 ? NULL : s;
-}
-
-/* Until the background has brought back what it can. */
-static kith_store *open_settled(kith_store_stat *stat) {
-    kith_store *s = open_store(NULL);
-    stat->salvaging = true;
-    while (s != NULL && stat->salvaging && kith_store_stats(s, stat, NULL) == 0) {
-        (void) usleep(50);
-    }
-    return s;
-}
-
 static long flips(void) {
     const char *soak = getenv("KITH_SOAK");
     return soak != NULL && soak[0] == '1' ? 10000 : 1000;
@@ -48,7 +27,7 @@ static int fail_posts(void) {
 
 static void fail_life(long at, bool sync, int sys, bool for_ever) {
     kith_key *key = kit_key(1);
-    kith_store *s = open_store(NULL);
+    kith_store *s = kit_open(NULL);
     shim.changes = shim.syncs = 0;
     shim.for_ever = for_ever;
     shim.fail_errno = sys;
@@ -79,7 +58,7 @@ static void fail_life(long at, bool sync, int sys, bool for_ever) {
 /* Returns whether the k-th call was reached. */
 static void fail_at(long k, bool sync, int sys, bool for_ever, bool *ret_more) {
     kit_clean();
-    kith_store *first = open_store(NULL);
+    kith_store *first = kit_open(NULL);
     EXPECT(first != NULL);
     kith_store_close(&first);
     memset(counted, 0, sizeof *counted);
@@ -96,14 +75,14 @@ static void fail_at(long k, bool sync, int sys, bool for_ever, bool *ret_more) {
     *ret_more = atomic_load(&counted->reached);
     (void) unlink(kit_path("s.db-shm"));
     kith_store_stat stat = { 0 };
-    kith_store *s = open_settled(&stat);
+    kith_store *s = kit_open_settled(&stat);
     EXPECT(s != NULL);
     for (int i = 0; i < counted->acked; i++) {
         kith_query q = { .id = counted->ids[i], .id_length = KITH_ID_SIZE };
         EXPECT_INT(kit_find(s, &q).count, 1);
     }
     kith_store_close(&s);
-    EXPECT_INT(kith_store_check(store_url(), NULL), 0);
+    EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
 }
 
 static void every_k(bool sync, int sys, const char *what) {
@@ -153,7 +132,7 @@ static void d8_read_only_is_said_and_passes(void) {
     kith_key *key = kit_key(1);
     kith_store_stat stat;
     kit_clean();
-    kith_store *s = open_store(NULL);
+    kith_store *s = kit_open(NULL);
     EXPECT(s != NULL);
     EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
     shim.folder = kit_folder;
@@ -181,7 +160,7 @@ static void d8_a_folder_that_goes_and_comes_back(void) {
     kit_clean();
     char away[96];
     (void) snprintf(away, sizeof away, "%s-away", kit_folder);
-    kith_store *s = open_store(NULL);
+    kith_store *s = kit_open(NULL);
     EXPECT(s != NULL);
     EXPECT_INT(kit_post(s, key, "a.b", 1, NULL), 0);
     EXPECT(rename(kit_folder, away) == 0);

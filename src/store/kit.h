@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -52,6 +53,42 @@ static inline const char *kit_path(const char *name) {
     static char path[128];
     (void) snprintf(path, sizeof path, "%s/%s", kit_folder, name);
     return path;
+}
+
+static inline const char *kit_url(void) {
+    static char url[160];
+    (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
+    return url;
+}
+
+static inline kith_store *kit_open(kith_error *err) {
+    kith_store *s = NULL;
+    return kith_store_open(&s, kit_url(), err) < 0 ? NULL : s;
+}
+
+/* Until the background has brought back what it can. */
+static inline kith_store *kit_open_settled(kith_store_stat *stat) {
+    kith_store *s = kit_open(NULL);
+    stat->salvaging = true;
+    while (s != NULL && stat->salvaging && kith_store_stats(s, stat, NULL) == 0) {
+        (void) usleep(50);
+    }
+    return s;
+}
+
+/* One number, asked of the database itself; -1: no answer. */
+static inline int64_t kit_number(const char *sql) {
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    int64_t n = -1;
+    if (sqlite3_open_v2(kit_path("s.db"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW) {
+        n = sqlite3_column_int64(st, 0);
+    }
+    (void) sqlite3_finalize(st);
+    (void) sqlite3_close(db);
+    return n;
 }
 
 /* What lies in the folder, to see afterwards that nothing was changed. */

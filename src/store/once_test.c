@@ -159,20 +159,6 @@ static void a_lost_store_does_not_lead_to_used_numbers(void) {
     kith_store_close(&s);
 }
 
-static int64_t count_rows(const char *sql) {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    int64_t n = -1;
-    if (sqlite3_open_v2(kit_path("s.db"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW) {
-        n = sqlite3_column_int64(st, 0);
-    }
-    (void) sqlite3_finalize(st);
-    (void) sqlite3_close(db);
-    return n;
-}
-
 static void strangers_are_forgotten_with_their_packets(void) {
     kit_clean();
     kith_store *s = open_url("");
@@ -184,10 +170,10 @@ static void strangers_are_forgotten_with_their_packets(void) {
         EXPECT_INT(kit_admit(s, &p, "dir"), 0);
         kith_key_free(&other);
     }
-    EXPECT_INT(count_rows("SELECT count(*) FROM src"), 41);
+    EXPECT_INT(kit_number("SELECT count(*) FROM src"), 41);
     int64_t later = KIT_NOW + INT64_C(3600000000);
     EXPECT_INT(kith_store_prune(s, later, 1000, NULL), 41);
-    EXPECT_INT(count_rows("SELECT count(*) FROM src"), 1); /* our own row stays */
+    EXPECT_INT(kit_number("SELECT count(*) FROM src"), 1); /* our own row stays */
     kith_key *other = kit_key(9);
     kith_packet p = kit_packet(other, "a.b", 1, 2, 1);
     EXPECT_INT(kit_admit(s, &p, "dir"), 0);
@@ -196,20 +182,6 @@ static void strangers_are_forgotten_with_their_packets(void) {
     kith_key_free(&me);
     kith_store_close(&s);
     EXPECT_INT(kith_store_check(url, NULL), 0);
-}
-
-static int64_t ask_sql(const char *sql) {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    int64_t n = -1;
-    if (sqlite3_open_v2(kit_path("s.db"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW) {
-        n = sqlite3_column_int64(st, 0);
-    }
-    (void) sqlite3_finalize(st);
-    (void) sqlite3_close(db);
-    return n;
 }
 
 /* ---- names that strangers invent ---- */
@@ -254,13 +226,13 @@ static void invented_names_go_with_their_packets(void) {
         EXPECT_INT(kith_store_stats(s, &stat, NULL), 0);
         first = round == 0 ? stat.bytes : first;
         EXPECT_INT(stat.bytes, first);
-        EXPECT_INT(ask_sql("SELECT count(*) FROM carrier"), 0);
+        EXPECT_INT(kit_number("SELECT count(*) FROM carrier"), 0);
     }
     /* A name by which something came that is still here stays. */
     admit_invented(s, key, 6);
     EXPECT(!test_bad);
     EXPECT_INT(kith_store_prune(s, KIT_NOW, 1000, NULL), 0);
-    EXPECT_INT(ask_sql("SELECT count(*) FROM carrier"), INVENTED);
+    EXPECT_INT(kit_number("SELECT count(*) FROM carrier"), INVENTED);
     kith_key_free(&key);
     kith_store_close(&s);
     EXPECT_INT(kith_store_check(url, NULL), 0);

@@ -60,20 +60,6 @@ static bool run_sql(const char *name, const char *vfs, bool keep_log, const char
     return fine;
 }
 
-static int64_t ask_sql(const char *sql) {
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    int64_t n = -1;
-    if (sqlite3_open_v2(kit_path("s.db"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW) {
-        n = sqlite3_column_int64(st, 0);
-    }
-    (void) sqlite3_finalize(st);
-    (void) sqlite3_close(db);
-    return n;
-}
-
 /* ---- older ---- */
 
 static bool has_effect(const kit_list *l, double effect) {
@@ -107,7 +93,7 @@ static void holds_what_the_old_one_held(kith_store *s) {
 static void an_older_store_is_brought_up_to_date(void) {
     kit_clean();
     EXPECT(copy_old());
-    EXPECT_INT(ask_sql("PRAGMA user_version"), 1);
+    EXPECT_INT(kit_number("PRAGMA user_version"), 1);
     kith_store *s = open_store();
     EXPECT(s != NULL);
     holds_what_the_old_one_held(s);
@@ -129,8 +115,8 @@ static void an_older_store_is_brought_up_to_date(void) {
     kith_key_free(&other);
     kith_store_close(&s);
     EXPECT_INT(kith_store_check(url_of("s.db"), NULL), 0);
-    EXPECT_INT(ask_sql("PRAGMA user_version"), SCHEMA_VERSION);
-    EXPECT_INT(ask_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'template'"), 0);
+    EXPECT_INT(kit_number("PRAGMA user_version"), SCHEMA_VERSION);
+    EXPECT_INT(kit_number("SELECT count(*) FROM sqlite_schema WHERE name = 'template'"), 0);
 }
 
 /* Returns how the child ended: 42 cut, 0 it was through. */
@@ -172,7 +158,7 @@ static void d1_a_cut_at_any_write_of_bringing_up_is_survived(void) {
             /* A torn log is copied aside, for nobody can tell it from a damaged one. */
             EXPECT(!stat.quarantined || strstr(stat.quarantine, "-wal") != NULL);
             kith_store_close(&s);
-            EXPECT_INT(ask_sql("PRAGMA user_version"), SCHEMA_VERSION);
+            EXPECT_INT(kit_number("PRAGMA user_version"), SCHEMA_VERSION);
         }
         EXPECT_INT(code, 0);
     }
@@ -195,7 +181,7 @@ static void an_older_store_in_use_is_not_touched(void) {
     (void) close(fd);
     kith_store *s = NULL;
     EXPECT_INT(kith_store_open(&s, url_of("s.db"), NULL), KITH_E_BUSY);
-    EXPECT_INT(ask_sql("PRAGMA user_version"), 1);
+    EXPECT_INT(kit_number("PRAGMA user_version"), 1);
     (void) kill(child, SIGKILL);
     EXPECT(waitpid(child, &status, 0) == child);
     s = open_store();
