@@ -188,7 +188,10 @@ typedef struct kith_carrier {
 
     void (*counters)(void *self, kith_counters *ret);
 
-    /* 0: the medium is there. < 0: not now, and why. NULL: always there. */
+    /* 0: the medium is there. < 0: not now, and why. NULL: always there.
+     * KITH_E_REPLACED: another one stands in its place. A link is bound to the medium
+     * it was opened on, as its cursor and what it settled are: nothing more goes in or
+     * out, and the node opens it anew. */
     int (*health)(void *self, kith_error *err);
 
     /* Wrappers: the link inside, borrowed; a member that is NULL is then the inner

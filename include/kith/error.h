@@ -37,11 +37,12 @@ enum {
     KITH_E_CLOSED = -6,
     KITH_E_TIMEOUT = -7,
     KITH_E_NOTSUP = -8,
-    KITH_E_SPACE = -9,    /* disk or configured bound is full */
-    KITH_E_BUSY = -10,    /* another process holds it; worth a retry */
-    KITH_E_CORRUPT = -11, /* our own stored bytes are damaged */
-    KITH_E_MISSING = -12, /* what was named is not there */
-    KITH_E_CONFIG = -13,  /* a setting makes no sense */
+    KITH_E_SPACE = -9,     /* disk or configured bound is full */
+    KITH_E_BUSY = -10,     /* another process holds it; worth a retry */
+    KITH_E_CORRUPT = -11,  /* our own stored bytes are damaged */
+    KITH_E_MISSING = -12,  /* what was named is not there */
+    KITH_E_CONFIG = -13,   /* a setting makes no sense */
+    KITH_E_REPLACED = -14, /* another medium stands where the one we knew was */
 
     /* -100 and below: why a packet was refused, kith/packet.h. */
     KITH_E_REFUSED = -100,

@@ -24,6 +24,7 @@ const char *kith_error_name(int code) {
     case KITH_E_CORRUPT: return "damaged";
     case KITH_E_MISSING: return "missing";
     case KITH_E_CONFIG: return "bad setting";
+    case KITH_E_REPLACED: return "another medium";
     default: return code <= KITH_E_REFUSED ? "refused" : "unknown";
     }
 }

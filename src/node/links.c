@@ -142,24 +142,6 @@ int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err) {
     return 0;
 }
 
-/* What comes back may be another stick, or an emptied one: its carrier does not
- * know our cursor. The link is then opened anew, and what we have goes to it. A
- * medium that was only full has not been away. */
-static bool another_medium(kith_node *n, ki_node_link *l) {
-    kith_position at = { .kind = KITH_FROM_CURSOR };
-    char name[KITH_STATE_NAME_MAX + 1];
-    size_t length = 0;
-    if ((kith_link_can(l->link) & KITH_CAN_REPLAY) == 0 || l->down_code == KITH_E_SPACE) {
-        return false;
-    }
-    ki_link_cursor_name(n, l, name);
-    if (kith_store_load(n->store, name, at.cursor, sizeof at.cursor, &length) != 0) {
-        return false;
-    }
-    at.length = (uint8_t) length;
-    return kith_link_rewind(l->link, &at) == KITH_E_MISSING;
-}
-
 /* A clock that was far off made us refuse what is good: it is read once more. One
  * that was ahead made us pass over what has not expired: it is given once more. */
 void ki_links_reread(kith_node *n, kith_time now, bool was_ahead) {
@@ -191,14 +173,13 @@ void ki_links_watch(kith_node *n, kith_time now) {
         kith_link_tick(l->link, now);
         kith_error why = { 0 };
         int r = kith_link_health(l->link, &why);
-        if (r == 0 && !l->up && another_medium(n, l)) {
-            ki_link_down(n, l, "another medium is there now", now);
+        if (r == KITH_E_REPLACED) { /* opened anew, what we have goes to that one too */
+            ki_link_down(n, l, why.text, now);
             continue;
         }
         if (r == 0 && now.mono_ns - l->up_ns > STEADY_NS) {
             l->failures = 0;
         }
-        l->down_code = r;
         set_state(n, l, r == 0, why.text);
     }
 }

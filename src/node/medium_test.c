@@ -123,10 +123,54 @@ static void a_stick_pulled_and_put_back_loses_nothing(void) {
     now = scripted;
 }
 
+static bool second_has_two(void) {
+    return m[1].accepted == 2;
+}
+
+/* So fast that no look at the medium sees it gone. */
+static void swaps(const char *scheme, const char *name) {
+    char url[160], path[96], aside[112], other[112];
+    make_place();
+    (void) snprintf(path, sizeof path, "%s/%s", place, name);
+    (void) snprintf(aside, sizeof aside, "%s.aside", path);
+    (void) snprintf(other, sizeof other, "%s.other", path);
+    (void) snprintf(url, sizeof url, "%s://%s", scheme, other);
+    kith_time scripted = now;
+    now = kith_time_now();
+    kith_link *begun = NULL;
+    EXPECT_INT(kith_link_open(&begun, url, NULL, NULL), 0);
+    kith_link_close(&begun);
+    (void) snprintf(url, sizeof url, "%s://%s", scheme, path);
+    join(url);
+    post(&m[0], "a.b", 1);
+    post(&m[0], "a.b", 2);
+    EXPECT(live_until(first_is_idle));
+    EXPECT_INT(rename(path, aside), 0);
+    EXPECT_INT(rename(other, path), 0);
+    join(url);
+    EXPECT(live_until(second_has_two));
+    EXPECT(one_digest());
+    leave_all();
+    wipe(place);
+    now = scripted;
+}
+
+static void d7_a_stick_swapped_unseen_gets_all_that_the_other_had(void) {
+    swaps("dir", "stick");
+}
+
+static void d7_a_file_swapped_unseen_gets_all_that_the_other_had(void) {
+    swaps("sqlite", "s.db");
+}
+
 static const test_case cases[] = {
     { "an_emptied_folder_is_filled_again", an_emptied_folder_is_filled_again },
     { "a_new_file_is_filled_again", a_new_file_is_filled_again },
     { "a_stick_pulled_and_put_back_loses_nothing",
         a_stick_pulled_and_put_back_loses_nothing },
+    { "d7_a_stick_swapped_unseen_gets_all_that_the_other_had",
+        d7_a_stick_swapped_unseen_gets_all_that_the_other_had },
+    { "d7_a_file_swapped_unseen_gets_all_that_the_other_had",
+        d7_a_file_swapped_unseen_gets_all_that_the_other_had },
 };
 TEST_MAIN(cases)

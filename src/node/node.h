@@ -21,7 +21,6 @@ typedef struct ki_node_link {
     kith_link *link;            /* NULL: not open */
     bool up;
     char why[248];
-    int down_code;        /* of health, at the last look */
     uint32_t failures;    /* to open, in a row */
     uint64_t retry_ns;    /* open again then */
     uint64_t up_ns;       /* since when it is open */

@@ -96,11 +96,11 @@ static void disagreement(
     fit->q_df = equal ? (double) (fit->k - 1) : zero.wanted;
     fit->q_p = equal ? kith_chi2_upper(fit->q, fit->q_df) : NAN;
     if (method == KITH_POOL_FE) {
-        fit->i2 = fit->q > fit->q_df ? 100 * (fit->q - fit->q_df) / fit->q : 0;
+        fit->i2 = fit->q > fit->q_df ? 100 * ((fit->q - fit->q_df) / fit->q) : 0;
         fit->h2 = fit->q / fit->q_df;
     } else {
         double typical = ki_typical_variance(rows, fit->k);
-        fit->i2 = 100 * fit->tau2 / (fit->tau2 + typical);
+        fit->i2 = 100 * (fit->tau2 / (fit->tau2 + typical)); /* a share rounds to 1 at most */
         fit->h2 = (fit->tau2 + typical) / typical;
     }
 }

@@ -330,6 +330,39 @@ static void another_stick_is_another_medium(void) {
     realm_free(&b);
 }
 
+static void d7_a_link_ends_when_another_stick_stands_in_its_place(void) {
+    realm a = realm_of("dir://@"), b = realm_of("dir://@");
+    kith_link *l = follow(&a, "a.b"), *other = realm_open(&b);
+    kith_error err = { 0 };
+    kith_position before, after;
+    batch sent = { .subject = "a.b", .first = 1, .count = 5, .fill = fill_number };
+    EXPECT(batch_send(other, &sent));
+    kith_link_close(&other);
+    EXPECT(kith_link_cursor(l, &before));
+    char aside[520], here[520];
+    (void) snprintf(here, sizeof here, "%s", path_in(&a, "kith-1"));
+    (void) snprintf(aside, sizeof aside, "%s", path_in(&a, "aside"));
+    EXPECT_INT(rename(here, aside), 0);
+    EXPECT_INT(rename(path_in(&b, "kith-1"), here), 0);
+    for (int i = 0; i < 500 && kith_link_health(l, &err) == 0; i++) pass_time(l);
+    EXPECT_INT(kith_link_health(l, &err), KITH_E_REPLACED);
+    EXPECT(strstr(err.text, "another medium") != NULL);
+    kith_item item;
+    uint8_t bytes[8];
+    for (int i = 0; i < 20; i++, pass_time(l)) {
+        EXPECT_INT(
+            kith_link_pull(l, &item), KITH_EMPTY); /* nothing of the other comes in */
+    }
+    kith_posting p = posting_of("a.b", bytes, fill_number(9, bytes));
+    EXPECT_INT(kith_link_post(l, &p), KITH_FULL);
+    EXPECT(kith_link_cursor(l, &after));
+    EXPECT(after.length == before.length &&
+           memcmp(after.cursor, before.cursor, DIR_ID_SIZE) == 0);
+    kith_link_close(&l);
+    realm_free(&a);
+    realm_free(&b);
+}
+
 static void says_why_it_cannot_open(void) {
     static const char *const bad[] = { "dir://", "dir:///nowhere/at/all",
         "dir:///etc/hostname", "dir:///proc/nothing" };
@@ -357,6 +390,7 @@ static const test_case cases[] = {
     CASE(removes_what_expired_and_nothing_else),
     CASE(refuses_more_files_than_it_may_look_at),
     CASE(another_stick_is_another_medium),
+    CASE(d7_a_link_ends_when_another_stick_stands_in_its_place),
     CASE(says_why_it_cannot_open),
 };
 TEST_MAIN(cases)

@@ -76,6 +76,7 @@ static int begin(void *self, kith_error *err) {
     if (mark_all(w) < 0) {
         return ki_tree_fail(err, "read folder", w->tree.place);
     }
+    memcpy(w->medium, w->tree.medium, sizeof w->medium);
     return w->over_max ? too_many(w, err) : 0;
 }
 
@@ -98,14 +99,27 @@ static void drop_walk(worker *w) {
     ki_reader_rest(&w->reader);
 }
 
+static int reopen(worker *w, kith_error *err) {
+    drop_walk(w);
+    ki_tree_close(&w->tree);
+    int r = ki_tree_open(&w->tree, false, err);
+    if (r == 0 && memcmp(w->tree.medium, w->medium, sizeof w->medium) != 0) {
+        ki_tree_close(&w->tree);
+        w->replaced = true;
+        r = ki_fail(err, KITH_E_REPLACED, "%.150s is another medium now", w->tree.place);
+    }
+    return r;
+}
+
 /* At each tick: is the folder still there, or back? */
 static void look_after(worker *w, ki_service *s) {
     kith_error why = { 0 };
     char words[200];
+    if (w->replaced) {
+        return;
+    }
     if (!ki_tree_is_there(&w->tree)) {
-        drop_walk(w);
-        ki_tree_close(&w->tree);
-        if (ki_tree_open(&w->tree, false, &why) < 0) {
+        if (reopen(w, &why) < 0) {
             ki_service_sick(s, &why);
             return;
         }

@@ -32,7 +32,9 @@ typedef struct topic {
 
 typedef struct worker {
     tree tree;
-    int watch; /* as configured */
+    uint8_t medium[DIR_ID_SIZE]; /* the one it was opened on */
+    bool replaced;               /* another stands in its place: the link is over */
+    int watch;                   /* as configured */
     int64_t poll_ns, grace_ns;
     seen seen, next; /* next: what the walk that is under way has met */
     walk walk;

@@ -53,6 +53,7 @@ static int sqlite_begin(void *self, kith_error *err) {
     r = r < 0 ? r : ki_db_number(&w->db, DB_LAST, 0, &w->last, err);
     r = r < 0 ? r : ki_db_number(&w->db, DB_VERSION, 0, &w->version, err);
     if (r == 0) {
+        memcpy(w->medium, w->db.medium, sizeof w->medium);
         watch_wal(w);
     }
     return r;
@@ -70,18 +71,21 @@ static void sqlite_end(void *self) {
 /* The file has gone, or another stands in its place. It is never made anew: where
  * it was may be the disk below a pulled stick. */
 static void reopen(worker *w, ki_service *s) {
-    uint8_t medium[DB_MEDIUM_SIZE];
     kith_error why = { 0 };
-    memcpy(medium, w->db.medium, sizeof medium);
+    int64_t last = 0;
     ki_db_close(&w->db);
-    if (ki_db_open(&w->db, false, &why) < 0 ||
-        ki_db_number(&w->db, DB_VERSION, 0, &w->version, &why) < 0) {
+    int r = ki_db_open(&w->db, false, &why);
+    r = r < 0 ? r : ki_db_number(&w->db, DB_VERSION, 0, &w->version, &why);
+    r = r < 0 ? r : ki_db_number(&w->db, DB_LAST, 0, &last, &why);
+    if (r == 0 &&
+        (memcmp(w->medium, w->db.medium, sizeof w->medium) != 0 || last < w->last)) {
+        w->replaced = true; /* or an earlier copy of it: our posts may be missing there */
+        r = ki_fail(&why, KITH_E_REPLACED, "%.150s is another file now", w->db.path);
+    }
+    if (r < 0) {
         ki_db_close(&w->db);
         ki_service_sick(s, &why);
         return;
-    }
-    if (memcmp(medium, w->db.medium, sizeof medium) != 0) {
-        w->last = 0; /* nothing of it was read */
     }
     w->ids_count = w->ids_at = 0;
     w->news = true;
@@ -92,6 +96,9 @@ static void reopen(worker *w, ki_service *s) {
 static void look_after(worker *w, ki_service *s) {
     int64_t version = w->version;
     kith_error why = { 0 };
+    if (w->replaced) {
+        return;
+    }
     if (!ki_db_is_there(&w->db)) {
         reopen(w, s);
         return;

@@ -9,6 +9,8 @@
 
 typedef struct worker {
     db db;
+    uint8_t medium[DB_MEDIUM_SIZE]; /* the one it was opened on */
+    bool replaced;                  /* another stands in its place: the link is over */
     int64_t last;    /* rows up to this id were handed over, or are not wanted */
     int64_t version; /* of the data, as others change them */
     bool news;
