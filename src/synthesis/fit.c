@@ -100,7 +100,8 @@ static void disagreement(
         fit->h2 = fit->q / fit->q_df;
     } else {
         double typical = ki_typical_variance(rows, fit->k);
-        fit->i2 = 100 * (fit->tau2 / (fit->tau2 + typical)); /* a share rounds to 1 at most */
+        fit->i2 =
+            100 * (fit->tau2 / (fit->tau2 + typical)); /* a share rounds to 1 at most */
         fit->h2 = (fit->tau2 + typical) / typical;
     }
 }
