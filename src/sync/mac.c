@@ -50,6 +50,13 @@ uint32_t ki_salted_check(const ki_salt *salt, uint64_t tag) {
     return wire_get32(out);
 }
 
+uint64_t ki_nonce(const uint8_t secret[32], uint64_t counter) {
+    uint8_t in[8], out[16];
+    wire_put64(in, counter);
+    (void) crypto_generichash(out, sizeof out, in, sizeof in, secret, 32);
+    return wire_get64(out) | 1; /* never 0 */
+}
+
 void ki_ephemeral(const uint8_t secret[32], uint8_t ret_public[32]) {
     (void) crypto_scalarmult_base(ret_public, secret);
 }

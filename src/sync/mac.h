@@ -22,6 +22,9 @@ uint64_t ki_salted_print(const ki_salt *salt, const ki_sum *sum);
 uint64_t ki_salted_tag(const ki_salt *salt, const ki_item *item);
 uint32_t ki_salted_check(const ki_salt *salt, uint64_t tag);
 
+/* A number that nobody can guess. */
+uint64_t ki_nonce(const uint8_t secret[32], uint64_t counter);
+
 /* An ephemeral X25519 key of 32 random bytes. */
 void ki_ephemeral(const uint8_t secret[32], uint8_t ret_public[32]);
 /* The MAC key that two nodes share; false: the other's key is of small order. */

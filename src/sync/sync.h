@@ -1,126 +1,232 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sync/sync.h - what two nodes tell each other so that a carrier without memory
- * loses nothing: a first, plain exchange by arrival numbers.
+/* sync/sync.h - two nodes find out what one lacks, over a wire that may lose,
+ * repeat and reorder: frames of at most 512 bytes, docs/formats/sync.md.
  *
- * Every store numbers what arrives in it, and has a tag. A node says now and
- * then how far its numbers go (HELLO). Whoever has read less of that store asks
- * for a list of what follows (WANT), compares the listed ids with those it has
- * seen, and asks again for the missing ones only; they come as bare packets, in
- * front of the list (END). The cursor moves when nothing of a list is missing,
- * so loss, repetition and disorder cost time and nothing else.
+ * Every node says now and then what it follows, and the root of what it has
+ * (HELLO). Who hears another root becomes the asker. It compares ranges: equal
+ * ones are done with, unequal ones are split, and scattered differences are read
+ * from coded cells. What the peer lacks is pushed, what we lack is asked for.
+ * Then roots are compared again, until they are equal. Only the asker draws
+ * conclusions; the answerer keeps nothing but a few ranges that it is sending.
  *
- * Per peer:
- *              its last > cursor             something is missing
- *      IDLE ---------------------> LISTING ------------------------> FETCHING
- *       ^                          |   ^ |                            |    |
- *       |    all read, or 8 tries  |   | +--- nothing is missing: ----+    |
- *       +--------------------------+   |      cursor moves, next list      |
- *       +------------------------------|-----------------------------------+
- *                                      +-- while last > cursor
+ * One exchange of the asker:
  *
- * A plain value: no memory, no clock, no socket. Frames come in and go out as
- * bytes (docs/formats/sync.md). One thread owns it. */
+ *            0-2 s, and not         nothing to ask           2 round trips
+ *            asked by it            or send any more         of silence
+ *   (HELLO) -> WAIT --------> OPEN ------------------> QUIET ------------> ROOT
+ *                ^              ^                                         |  |
+ *                |              +------ another root: next pass ----------+  |
+ *                +--- (1 s to 5 min) <- silent, BUSY, no progress    equal: agreed
+ *
+ * Frames and time are all it knows: no clock, no socket. It allocates when an
+ * exchange begins. One thread owns it, and the index that it was given. */
 #ifndef SYNC_SYNC_H
 #define SYNC_SYNC_H
 
-#include <kith/packet.h>
+#include "sync/index.h"
 
-#define SYNC_FRAME_MAX KITH_PACKET_MAX
-#define SYNC_LIST_MAX  48 /* tags in an END: 33 + 48 * 8 bytes fit a frame */
-#define SYNC_SCOPE_MAX (SYNC_FRAME_MAX - 28) /* patterns in a WANT */
-#define SYNC_PEERS_MAX 64                    /* the one heard of longest ago makes room */
-#define SYNC_TRIES_MAX 8
-#define SYNC_SEEN_SIZE 8192 /* slots per generation; half of them are used */
+#include <kith/time.h>
 
-typedef enum ki_sync_state {
-    SYNC_IDLE = 0,
-    SYNC_LISTING = 1,
-    SYNC_FETCHING = 2,
-} ki_sync_state;
+enum {
+    SYNC_PEERS_MAX = 64,      /* the one heard of longest ago makes room */
+    SYNC_EXCHANGES_MAX = 4,   /* as asker, at once */
+    SYNC_OPEN_MAX = 4096,     /* ranges known to differ and not yet asked for */
+    SYNC_WINDOW = 64,         /* requests under way */
+    SYNC_CELLS_MAX = 256,     /* of one range; above, it is split */
+    SYNC_ITEMS_MAX = 4096,    /* items looked at for cells or tags */
+    SYNC_TRIES_MAX = 8,       /* of a request */
+    SYNC_IDLE_PASSES = 3,     /* passes in a row that changed nothing */
+    SYNC_PUSH_MAX = 4096,     /* packets waiting to be pushed; ranges beside them */
+    SYNC_PUSH_RANGES = 256,
+    SYNC_CREDIT = 256,        /* packets of a range, first; doubles */
+    SYNC_CREDIT_MAX = 4096,
+    SYNC_FRAMES_MAX = 64,     /* answers waiting to go out */
+    SYNC_DATA_MAX = 1024,     /* packets asked for by tag, waiting to go out */
+    SYNC_JOBS_MAX = 128,      /* ranges being sent */
+    SYNC_JOBS_OF_PEER = 32,
+    SYNC_RANGES_MAX = 8,      /* ranges that are sent to us */
+    SYNC_REFUSED_MAX = 4096,  /* ids not wanted again */
+    SYNC_LOOKS_MAX = 24576,   /* items looked at for one ASK: some 4 ms */
+    SYNC_REQUESTS_MAX = 1 << 20, /* of one pass: an honest one needs far fewer */
+    SYNC_ASKS_PER_S = 200,    /* ASK frames of one peer that are answered */
+};
 
-typedef struct ki_sync_peer {
-    uint64_t tag;    /* of its store */
-    uint64_t last;   /* its highest arrival, as it said */
-    uint64_t cursor; /* everything up to here was seen */
-    ki_sync_state state;
+typedef enum ki_pass_state {
+    PASS_WAIT = 1,
+    PASS_OPEN = 2,
+    PASS_QUIET = 3,
+    PASS_ROOT = 4,
+} ki_pass_state;
+
+/* A range of the joint scope that is to be asked about: kind is an ASK_*. */
+typedef struct ki_range {
+    ki_bound lo, hi;
+    uint32_t theirs; /* items, as the peer said */
+    uint8_t kind;
+    bool dense; /* most of its neighbours differ too */
+} ki_range;
+
+/* A request under way. */
+typedef struct ki_slot {
+    uint32_t rid; /* 0: free. Names the range, whatever the attempt */
     uint32_t tries;
-    uint64_t due_ns;   /* ask (again) then */
-    uint64_t heard_ns; /* for making room */
-    uint64_t through;  /* FETCHING: where the list ends */
-    uint32_t listed;
-    uint64_t list[SYNC_LIST_MAX];
-} ki_sync_peer;
+    ki_range range;
+    uint64_t due_ns, sent_ns;
+    uint64_t credit;  /* of a RANGE */
+    uint32_t asked;   /* cells */
+    uint32_t got;     /* bits: which eights of them are here */
+    uint32_t tag_count, tag_at; /* ASK_TAGS: wanted, of them asked */
+    union {
+        ki_cell cells[SYNC_CELLS_MAX];
+        uint64_t tags[SYNC_CELLS_MAX];
+    };
+} ki_slot;
 
-/* Where cursors live across restarts. May be NULL. */
-typedef struct ki_sync_memory {
+typedef struct ki_exchange {
+    uint32_t peer; /* its place in the table */
+    ki_pass_state state;
+    uint64_t nonce, floor_us;
+    ki_salt salt;
+    ki_view *view;
+    uint32_t next_rid, passes, idle_passes;
+    uint64_t changes, their_count; /* at the last ROOT */
+    uint64_t due_ns;    /* WAIT, QUIET: until then */
+    uint64_t began_ns, moved_ns; /* moved: the last time anything came of it */
+    uint32_t open_count, open_peak, slot_count;
+    uint32_t push_at, push_count, range_count;
+    ki_item push_last;  /* of the range being pushed */
+    bool pushing;
+    uint64_t pushed;
+    uint32_t refused_count;
+    ki_range open[SYNC_OPEN_MAX];
+    ki_slot slots[SYNC_WINDOW];
+    ki_item push[SYNC_PUSH_MAX];
+    ki_range push_ranges[SYNC_PUSH_RANGES];
+    uint64_t refused[SYNC_REFUSED_MAX]; /* their tags in this pass, sorted */
+} ki_exchange;
+
+typedef struct ki_peer {
+    uint64_t id; /* 0: free */
+    uint8_t key[KITH_KEY_SIZE], ephemeral[32], mac_key[32];
+    ki_scope scope; /* joint */
+    uint64_t heard_ns, asked_ns;  /* any frame; an ASK to it by another */
+    uint64_t again_ns, backoff_ns, rtt_ns;
+    uint64_t tokens_ns;           /* of its ASKs: time they are paid for */
+    uint64_t boundary, count, hello_nonce; /* of its last HELLO */
+    uint8_t root[ROOT_SIZE];
+    bool differs;  /* by that HELLO, or it cannot be told */
+    bool checked;  /* agreed, or stuck, with these: */
+    uint64_t checked_changes;
+    uint8_t checked_root[ROOT_SIZE];
+    uint64_t agreed_arrival; /* it has all that we had up to here */
+} ki_peer;
+
+/* A range that an asker wants sent. */
+typedef struct ki_job {
+    uint64_t peer; /* 0: free */
+    uint64_t nonce;
+    uint32_t scope, rid;
+    ki_bound lo, hi;
+    ki_item last; /* sent up to here */
+    bool begun;
+    uint64_t credit, sent;
+} ki_job;
+
+typedef struct ki_frame {
+    uint16_t length;
+    uint8_t bytes[FRAME_MAX];
+} ki_frame;
+
+#include "sync/gaps.h"
+
+typedef struct ki_sync_stat {
+    uint64_t frames_in, frames_out, bytes_out, packets_out;
+    uint64_t bad_form, bad_mac, bad_signature, shed; /* frames dropped */
+    uint64_t exchanges, passes, agreed, stuck, silent;
+    uint64_t dropped; /* work that found no room: the next pass finds it */
+    uint32_t open_peak, passes_peak;
+} ki_sync_stat;
+
+typedef struct ki_sync_config {
+    uint8_t key[KITH_KEY_SIZE];
+    uint64_t seed; /* of jitter, nonces and the ephemeral key: from the system */
+    uint8_t secret[32];
     void *ctx;
-    uint64_t (*load)(void *ctx, uint64_t tag);
-    void (*save)(void *ctx, uint64_t tag, uint64_t cursor);
-} ki_sync_memory;
+    /* Ed25519 by the node's key; and a check of anybody's. */
+    void (*sign)(void *ctx, const uint8_t *bytes, size_t length, uint8_t ret[64]);
+    bool (*verify)(const uint8_t key[KITH_KEY_SIZE], const uint8_t *bytes, size_t length,
+        const uint8_t signature[64]);
+} ki_sync_config;
 
 typedef struct ki_sync {
-    uint64_t me; /* tag of our own store */
-    uint64_t dice;
-    uint64_t hello_ns; /* next HELLO */
-    uint64_t told;     /* last arrival as we said it */
-    uint32_t peer_count;
-    ki_sync_peer peers[SYNC_PEERS_MAX];
-    ki_sync_memory memory;
-    uint32_t scope_hash;
-    size_t scope_length; /* 0: everything */
-    uint8_t scope[SYNC_SCOPE_MAX];
-    uint32_t seen_now, seen_count; /* which generation, how full */
-    uint64_t seen[2][SYNC_SEEN_SIZE];
+    ki_sync_config config;
+    uint64_t me, dice;
+    uint8_t ephemeral[32];
+    ki_patterns patterns;
+    ki_scope own_scope;
+    ki_index *index;
+    uint64_t now_ns;
+    /* HELLO */
+    uint64_t hello_ns, hello_last_ns, hello_nonce, hello_changes, hello_tokens_ns;
+    uint32_t hello_equal; /* equal roots heard since our last */
+    bool hello_answer;
+    uint64_t hello_to;
+    ki_peer peers[SYNC_PEERS_MAX];
+    ki_exchange *exchanges[SYNC_EXCHANGES_MAX];
+    /* answers */
+    uint32_t frame_at, frame_count, data_at, data_count, job_at, job_count;
+    ki_frame frames[SYNC_FRAMES_MAX];
+    ki_item data[SYNC_DATA_MAX];
+    ki_job jobs[SYNC_JOBS_MAX];
+    uint32_t refused_at, refused_count;
+    ki_item refused[SYNC_REFUSED_MAX];
+    ki_gaps gaps;
+    ki_sync_stat stat;
 } ki_sync;
 
-/* Somebody wants what follows `after` in our store and matches its patterns, the
- * packets of the bits in need. */
-typedef struct ki_sync_wish {
-    uint64_t after, need;
-    size_t scope_length;
-    uint8_t scope[SYNC_SCOPE_MAX];
-} ki_sync_wish;
+/* The index outlives it. */
+void ki_sync_init(ki_sync *s, const ki_sync_config *config, ki_index *index);
+void ki_sync_fini(ki_sync *s);
 
-void ki_sync_init(ki_sync *s, uint64_t me, uint64_t seed, const ki_sync_memory *memory);
+/* What is followed now. */
+void ki_sync_follow(ki_sync *s, const ki_pattern *patterns, size_t count);
+/* Would a packet of this subject be asked for? Then it must be taken. */
+bool ki_sync_follows(const ki_sync *s, const char *subject);
 
-typedef char ki_sync_pattern[KITH_SUBJECT_MAX + 1];
+/* A packet that came over this link, or was posted to it. arrival 0: not stored. */
+typedef struct ki_heard {
+    ki_item item;
+    const uint8_t *source;
+    uint64_t epoch, seq;
+    bool own;
+} ki_heard;
+void ki_sync_heard(ki_sync *s, const ki_heard *heard, kith_time now);
+/* It will never be taken: do not ask for it again. */
+void ki_sync_refuse(ki_sync *s, const ki_item *item);
 
-/* Only what matches one of these is asked for, from now on; cursors are those of
- * this scope. More than a WANT can hold: everything is asked for, and false. */
-bool ki_sync_narrow(
-    ki_sync *s, const ki_sync_pattern *patterns, size_t count, uint64_t now_ns);
+/* A frame came. 0, or E_FORMAT: no frame of ours. */
+KITH_MUST_USE int ki_sync_take(
+    ki_sync *s, const uint8_t *bytes, size_t length, kith_time now);
 
-/* Does the one who asks want this subject? */
-bool ki_sync_wants(const ki_sync_wish *wish, const char *subject);
-
-/* Everything is asked for once more, as if nothing had been seen. */
-void ki_sync_afresh(ki_sync *s, uint64_t now_ns);
-
-/* This packet came, whatever became of it. */
-void ki_sync_seen(ki_sync *s, const uint8_t id[KITH_ID_SIZE]);
-
-/* Did a peer's list name this packet while we lacked it? Ask before _seen. */
-bool ki_sync_lacked(const ki_sync *s, const uint8_t id[KITH_ID_SIZE]);
-
-/* A frame came. 0: done. KITH_STOP: answer *ret_wish. E_FORMAT: no such frame. */
-KITH_MUST_USE int ki_sync_take(ki_sync *s, const uint8_t *bytes, size_t length,
-    uint64_t now_ns, ki_sync_wish *ret_wish);
-
-/* The next frame to send now, or 0. own_last: highest arrival of our store. */
-size_t ki_sync_give(
-    ki_sync *s, uint64_t own_last, uint64_t now_ns, uint8_t ret_frame[SYNC_FRAME_MAX]);
-
-/* When give has something to say, if nothing happens before. */
+enum {
+    SYNC_NOTHING = 0,
+    SYNC_FRAME = 1,
+    SYNC_PACKET = 2, /* item.arrival of the store; if it is gone: ki_index_lost */
+};
+typedef struct ki_sync_out {
+    int kind;
+    ki_frame frame;
+    ki_item item;
+} ki_sync_out;
+/* What goes out next; SYNC_NOTHING until ki_sync_due. Tick the index before. */
+int ki_sync_give(ki_sync *s, kith_time now, ki_sync_out *ret);
 uint64_t ki_sync_due(const ki_sync *s);
 
-/* The END that closes an answer: tags are the first eight bytes of ids. */
-size_t ki_sync_end(const ki_sync *s, const ki_sync_wish *wish, uint64_t through,
-    const uint64_t *tags, size_t count, uint8_t ret_frame[SYNC_FRAME_MAX]);
-
-/* An id's tag in a list. */
-uint64_t ki_sync_tag(const uint8_t id[KITH_ID_SIZE]);
-
-/* Is every peer's store read as far as it said? */
+/* Is no exchange under way or due? */
 bool ki_sync_settled(const ki_sync *s);
+/* Some peer has everything that we had up to this arrival; 0: none is known. */
+uint64_t ki_sync_receipt(const ki_sync *s);
+/* The invariants; called on the way into and out of every function. */
+void ki_sync_check(const ki_sync *s);
 
 #endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The asker: when an exchange begins and ends, what it asks next, what it pushes.
+ *
+ * transition -> function: nothing->WAIT begin, WAIT->OPEN or ROOT step_wait,
+ * OPEN->QUIET and QUIET->ROOT ki_ask_step, ROOT->OPEN or end: pass.c,
+ * any->end ki_ask_end. */
+#include "sync/inside.h"
+
+#include "base/check.h"
+#include "base/dice.h"
+
+#include <stdlib.h>
+
+/* Random wait before asking: for each peer that may ask too. */
+#define WAIT_EACH_NS (SECOND_NS / 50)
+#define WAIT_MAX_NS  (2 * SECOND_NS)
+#define AGAIN_NS     SECOND_NS
+#define AGAIN_MAX_NS (300 * SECOND_NS)
+/* Somebody else asks this peer: what it says helps us too. */
+#define OTHERS_NS (2 * SECOND_NS)
+/* An exchange that got nothing for so long lets another begin. */
+#define STALLED_NS (2 * SECOND_NS)
+
+void ki_exchange_check(const ki_exchange *x) {
+    CHECK(x->peer < SYNC_PEERS_MAX);
+    CHECK(x->state >= PASS_WAIT && x->state <= PASS_ROOT);
+    CHECK(x->open_count <= SYNC_OPEN_MAX);
+    CHECK(x->slot_count <= SYNC_WINDOW);
+    CHECK(x->push_count <= SYNC_PUSH_MAX);
+    CHECK(x->range_count <= SYNC_PUSH_RANGES);
+    CHECK(x->view->pins > 0);
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+        const ki_slot *slot = &x->slots[i];
+        used += slot->rid != 0;
+        CHECK(slot->rid == 0 || slot->tries <= SYNC_TRIES_MAX);
+        CHECK(slot->rid == 0 || slot->asked <= SYNC_CELLS_MAX);
+        CHECK(slot->rid == 0 || slot->tag_at <= slot->tag_count);
+        CHECK(slot->rid == 0 || slot->tag_count <= SYNC_CELLS_MAX);
+    }
+    CHECK(used == x->slot_count);
+    CHECK(x->state == PASS_OPEN || x->open_count == 0);
+}
+
+static void begin(ki_sync *s, uint32_t peer, ki_exchange **place) {
+    ki_peer *p = &s->peers[peer];
+    ki_view *v = ki_index_view(s->index, &p->scope, true);
+    if (v == NULL || !ki_view_ready(v)) {
+        return; /* it is being made */
+    }
+    ki_exchange *x = calloc(1, sizeof *x);
+    if (x == NULL) {
+        p->again_ns = s->now_ns + AGAIN_NS;
+        return;
+    }
+    uint64_t peers = 0;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) peers += s->peers[i].id != 0;
+    uint64_t wait = peers * WAIT_EACH_NS;
+    x->peer = peer;
+    x->view = v;
+    v->pins++;
+    x->state = PASS_WAIT;
+    x->began_ns = x->moved_ns = s->now_ns;
+    x->due_ns = s->now_ns + dice_below(&s->dice, wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
+    *place = x;
+    s->stat.exchanges++;
+    ki_exchange_check(x);
+}
+
+static bool wants_exchange(const ki_sync *s, const ki_peer *p) {
+    return p->id != 0 && p->differs && s->now_ns >= p->again_ns &&
+           (p->asked_ns == 0 || p->asked_ns + OTHERS_NS <= s->now_ns);
+}
+
+static bool busy_with(const ki_sync *s, uint32_t peer) {
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        if (s->exchanges[i] != NULL && s->exchanges[i]->peer == peer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One exchange at a time, so that nothing is fetched from two; more when those
+ * under way do not get on. */
+void ki_ask_consider(ki_sync *s) {
+    ki_exchange **place = NULL;
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        ki_exchange *x = s->exchanges[i];
+        if (x == NULL) {
+            place = place == NULL ? &s->exchanges[i] : place;
+        } else if (x->moved_ns + STALLED_NS > s->now_ns) {
+            return;
+        }
+    }
+    uint32_t first = (uint32_t) dice_below(&s->dice, SYNC_PEERS_MAX);
+    for (uint32_t k = 0; k < SYNC_PEERS_MAX && place != NULL && *place == NULL; k++) {
+        uint32_t i = (first + k) % SYNC_PEERS_MAX;
+        if (wants_exchange(s, &s->peers[i]) && !busy_with(s, i)) {
+            begin(s, i, place);
+        }
+    }
+}
+
+/* agreed: roots are equal. Else wait_ns says how long the peer is left alone; 0:
+ * longer each time. */
+void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns) {
+    ki_peer *p = &s->peers[x->peer];
+    ki_exchange_check(x);
+    if (agreed || wait_ns == 0) { /* not again before a root changes */
+        p->differs = false;
+        p->checked = true;
+        p->checked_changes = x->view->changes;
+        memcpy(p->checked_root, p->root, ROOT_SIZE);
+    }
+    p->backoff_ns = agreed              ? 0
+                    : p->backoff_ns == 0 ? AGAIN_NS
+                                         : 2 * p->backoff_ns;
+    p->backoff_ns = p->backoff_ns > AGAIN_MAX_NS ? AGAIN_MAX_NS : p->backoff_ns;
+    p->again_ns = s->now_ns + (wait_ns != 0 ? wait_ns : p->backoff_ns);
+    if (agreed && x->view->late_count == 0 && x->view->fed >= s->index->last) {
+        p->agreed_arrival = x->view->fed;
+    }
+    s->stat.agreed += agreed;
+    s->stat.stuck += !agreed && wait_ns == 0;
+    x->view->pins--;
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        if (s->exchanges[i] == x) {
+            s->exchanges[i] = NULL;
+        }
+    }
+    free(x);
+}
+
+static int by_number(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+    return x == y ? 0 : x < y ? -1 : 1;
+}
+
+/* What is asked and answered from now on bears a new nonce. */
+static void renew(ki_sync *s, ki_exchange *x) {
+    x->nonce = ki_nonce(s->config.secret, dice_roll(&s->dice));
+    ki_salt_of(x->nonce, &x->salt);
+    uint64_t floor = s->index->now_us > x->view->cut_us ? s->index->now_us : x->view->cut_us;
+    floor = (floor / 1000000 + 1) * 1000000;
+    x->floor_us = floor > x->floor_us ? floor : x->floor_us;
+    x->open_count = x->slot_count = x->push_count = x->range_count = 0;
+    x->pushing = false;
+    memset(x->slots, 0, sizeof x->slots);
+}
+
+void ki_pass_begin(ki_sync *s, ki_exchange *x) {
+    renew(s, x);
+    x->state = PASS_OPEN;
+    x->passes++;
+    x->pushed = 0;
+    s->stat.passes++;
+    s->stat.passes_peak = x->passes > s->stat.passes_peak ? x->passes : s->stat.passes_peak;
+    x->refused_count = s->refused_count;
+    for (uint32_t i = 0; i < x->refused_count; i++) {
+        x->refused[i] = ki_salted_tag(&x->salt, &s->refused[i]);
+    }
+    qsort(x->refused, x->refused_count, sizeof *x->refused, by_number);
+    ki_range all = { .lo = { x->floor_us, 0 }, .hi = BOUND_END, .kind = ASK_EXPAND };
+    ki_range_open(s, x, &all);
+}
+
+static void ask_root(ki_sync *s, ki_exchange *x) {
+    renew(s, x);
+    x->state = PASS_ROOT;
+    x->slots[0] = (ki_slot){ .rid = ++x->next_rid, .due_ns = s->now_ns };
+    x->slots[0].range.kind = ASK_ROOT;
+    x->slot_count = 1;
+}
+
+void ki_range_open(ki_sync *s, ki_exchange *x, const ki_range *range) {
+    if (x->open_count == SYNC_OPEN_MAX) {
+        s->stat.dropped++;
+        return;
+    }
+    x->open[x->open_count++] = *range;
+    x->open_peak = x->open_count > x->open_peak ? x->open_count : x->open_peak;
+    s->stat.open_peak = x->open_peak > s->stat.open_peak ? x->open_peak : s->stat.open_peak;
+}
+
+void ki_push_item(ki_sync *s, ki_exchange *x, const ki_item *item) {
+    if (x->push_count == SYNC_PUSH_MAX) {
+        s->stat.dropped++;
+        return;
+    }
+    x->push[(x->push_at + x->push_count++) % SYNC_PUSH_MAX] = *item;
+}
+
+void ki_push_range(ki_sync *s, ki_exchange *x, const ki_range *range) {
+    if (x->range_count == SYNC_PUSH_RANGES) {
+        s->stat.dropped++;
+        return;
+    }
+    x->push_ranges[x->range_count++] = *range;
+}
+
+void ki_slot_free(ki_exchange *x, ki_slot *slot) {
+    CHECK(slot->rid != 0);
+    CHECK(x->slot_count > 0);
+    slot->rid = 0;
+    x->slot_count--;
+}
+
+static bool done_asking(const ki_exchange *x) {
+    return x->open_count == 0 && x->slot_count == 0 && x->push_count == 0 &&
+           x->range_count == 0;
+}
+
+/* The patience with a request: two round trips, more with each try. */
+static uint64_t patience(const ki_sync *s, const ki_exchange *x, uint32_t tries) {
+    uint64_t rtt = s->peers[x->peer].rtt_ns;
+    return 2 * (rtt > RTT_LEAST_NS ? rtt : RTT_LEAST_NS) * tries;
+}
+
+static void step_wait(ki_sync *s, ki_exchange *x) {
+    const ki_peer *p = &s->peers[x->peer];
+    if (!p->differs) {
+        ki_ask_end(s, x, true, 0); /* a HELLO said our root meanwhile */
+    } else if (p->asked_ns + OTHERS_NS > s->now_ns && p->asked_ns > x->began_ns) {
+        ki_ask_end(s, x, false, OTHERS_NS);
+    } else if (p->scope.same) {
+        x->changes = x->view->changes;
+        ki_pass_begin(s, x);
+    } else {
+        ask_root(s, x); /* that of its HELLO was of another set */
+    }
+}
+
+/* A request nobody answered; true: the peer is gone. */
+static bool give_up(ki_sync *s, ki_exchange *x) {
+    for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+        ki_slot *slot = &x->slots[i];
+        if (slot->rid == 0 || slot->tries < SYNC_TRIES_MAX || slot->due_ns > s->now_ns) {
+            continue;
+        }
+        if (s->peers[x->peer].heard_ns < slot->sent_ns || x->state == PASS_ROOT) {
+            return true;
+        }
+        ki_slot_free(x, slot); /* the next pass finds it */
+        s->stat.dropped++;
+    }
+    return false;
+}
+
+void ki_ask_step(ki_sync *s, ki_exchange *x) {
+    ki_exchange_check(x);
+    if (x->state == PASS_WAIT) {
+        if (s->now_ns >= x->due_ns) {
+            step_wait(s, x);
+        }
+        return;
+    }
+    if (give_up(s, x)) {
+        s->stat.silent++;
+        const ki_peer *p = &s->peers[x->peer];
+        ki_ask_end(s, x, false, p->backoff_ns == 0 ? AGAIN_NS : p->backoff_ns);
+        return;
+    }
+    uint64_t quiet = patience(s, x, 1);
+    if (x->state == PASS_OPEN && done_asking(x)) {
+        x->state = PASS_QUIET;
+        x->due_ns = s->now_ns + quiet;
+        x->began_ns = s->now_ns;
+    }
+    if (x->state != PASS_QUIET) {
+        return;
+    }
+    /* Packets still coming are waited for, but not for ever: live ones come too. */
+    uint64_t most = x->began_ns + (4 * quiet > SECOND_NS ? 4 * quiet : SECOND_NS);
+    uint64_t moved = x->moved_ns + quiet;
+    if (s->now_ns >= x->due_ns && (s->now_ns >= moved || s->now_ns >= most)) {
+        ask_root(s, x);
+    } else if (s->now_ns >= x->due_ns) {
+        x->due_ns = moved < most ? moved : most;
+    }
+}
+
+/* All runs of eights that are not here yet. false: the frame is full. */
+static bool put_cells(const ki_slot *slot, ki_writer *w) {
+    uint32_t eights = slot->asked / CELLS_STEP;
+    for (uint32_t i = 0; i < eights; i++) {
+        uint32_t n = 0;
+        while (i + n < eights && (slot->got >> (i + n) & 1) == 0) n++;
+        ki_piece p = { .kind = ASK_CELLS,
+            .rid = slot->rid,
+            .lo = slot->range.lo,
+            .hi = slot->range.hi,
+            .start = i * CELLS_STEP,
+            .count = n * CELLS_STEP };
+        if (n > 0 && !ki_frame_put(w, &p)) {
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}
+
+static bool put_tags(ki_exchange *x, ki_slot *slot, ki_writer *w) {
+    while (slot->tag_at < slot->tag_count) {
+        ki_piece p = { .kind = ASK_TAGS, .lo = slot->range.lo, .hi = slot->range.hi };
+        uint32_t left = slot->tag_count - slot->tag_at;
+        p.count = left < WANT_MAX ? left : WANT_MAX;
+        memcpy(p.tags, slot->tags + slot->tag_at, p.count * sizeof *p.tags);
+        while (p.count > 4 && !ki_frame_put(w, &p)) p.count -= 2;
+        if (p.count <= 4 && (p.count < left || !ki_frame_put(w, &p))) {
+            return false;
+        }
+        slot->tag_at += p.count;
+    }
+    ki_slot_free(x, slot); /* what does not come is found in the next pass */
+    return true;
+}
+
+/* A range whose END does not come is asked for again behind what came of it, if
+ * we had nothing there before. */
+static void go_on(const ki_exchange *x, ki_slot *slot) {
+    uint64_t end = ki_set_rank(&x->view->set, slot->range.hi);
+    const ki_item *last = end == 0 ? NULL : ki_set_at(&x->view->set, end - 1);
+    ki_bound at = last == NULL ? BOUND_START : (ki_bound){ last->expiry, last->id[0] };
+    if (slot->tries > 0 && slot->range.dense && ki_bound_order(at, slot->range.lo) > 0) {
+        slot->range.lo = at;
+    }
+}
+
+static bool put_slot(ki_sync *s, ki_exchange *x, ki_slot *slot, ki_writer *w) {
+    bool fits = true;
+    if (slot->range.kind == ASK_TAGS) {
+        return put_tags(x, slot, w);
+    }
+    if (slot->range.kind == ASK_CELLS) {
+        fits = put_cells(slot, w);
+    } else {
+        if (slot->range.kind == ASK_RANGE) {
+            go_on(x, slot);
+        }
+        ki_piece p = { .kind = slot->range.kind,
+            .rid = slot->rid,
+            .lo = slot->range.lo,
+            .hi = slot->range.hi,
+            .total = slot->credit };
+        fits = ki_frame_put(w, &p);
+    }
+    if (fits) {
+        slot->sent_ns = slot->tries == 0 ? s->now_ns : slot->sent_ns;
+        slot->tries++;
+        slot->due_ns = s->now_ns + patience(s, x, slot->tries);
+    }
+    return fits;
+}
+
+/* Packets of ranges still come: their ENDs are not late. */
+static void be_patient(const ki_sync *s, const ki_exchange *x, ki_slot *slot) {
+    uint64_t due = x->moved_ns + patience(s, x, 1);
+    if (slot->range.kind == ASK_RANGE && slot->tries > 0 && slot->due_ns < due) {
+        slot->due_ns = due;
+    }
+}
+
+static uint32_t under_way(const ki_exchange *x, uint8_t kind) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+        n += x->slots[i].rid != 0 && x->slots[i].range.kind == kind;
+    }
+    return n;
+}
+
+/* The next open range, if what may come of it has room. */
+static ki_slot *next_range(ki_sync *s, ki_exchange *x) {
+    if (x->open_count == 0 || x->slot_count == SYNC_WINDOW ||
+        x->next_rid == SYNC_REQUESTS_MAX) {
+        x->open_count = x->next_rid == SYNC_REQUESTS_MAX ? 0 : x->open_count;
+        return NULL;
+    }
+    const ki_range range = x->open[x->open_count - 1];
+    if ((range.kind == ASK_RANGE && under_way(x, ASK_RANGE) >= SYNC_RANGES_MAX) ||
+        (range.kind == ASK_EXPAND && x->slot_count > 0 &&
+            x->open_count + PARTS_MAX * (x->slot_count + 1) > SYNC_OPEN_MAX)) {
+        return NULL;
+    }
+    x->open_count--;
+    ki_slot *slot = x->slots;
+    while (slot->rid != 0) slot++;
+    memset(slot, 0, sizeof *slot);
+    slot->rid = ++x->next_rid;
+    slot->range = range;
+    slot->credit = range.kind == ASK_RANGE ? SYNC_CREDIT : 0;
+    slot->due_ns = s->now_ns;
+    if (range.kind == ASK_CELLS) {
+        uint64_t ours =
+            ki_set_rank(&x->view->set, range.hi) - ki_set_rank(&x->view->set, range.lo);
+        slot->asked = ki_cells_first(ours, range.theirs, range.dense);
+    }
+    x->slot_count++;
+    return slot;
+}
+
+bool ki_ask_frame(ki_sync *s, ki_exchange *x, ki_frame *ret) {
+    ki_writer w;
+    const ki_peer *p = &s->peers[x->peer];
+    ki_head head = { .type = FRAME_ASK,
+        .to = p->id,
+        .from = s->me,
+        .nonce = x->nonce,
+        .scope = p->scope.hash,
+        .floor = (uint32_t) (x->floor_us / 1000000) };
+    ki_frame_begin(&w, &head);
+    bool fits = x->state != PASS_WAIT;
+    for (uint32_t i = 0; i < SYNC_WINDOW && fits; i++) {
+        ki_slot *slot = &x->slots[i];
+        be_patient(s, x, slot);
+        if (slot->rid != 0 && slot->due_ns <= s->now_ns && slot->tries < SYNC_TRIES_MAX) {
+            fits = put_slot(s, x, slot, &w);
+        }
+    }
+    while (fits) {
+        ki_slot *slot = next_range(s, x);
+        fits = slot != NULL && put_slot(s, x, slot, &w);
+    }
+    if (w.pieces == 0) {
+        return false;
+    }
+    ki_frame_done(s, &w, p, ret);
+    ki_exchange_check(x);
+    return true;
+}
+
+/* The next packet of a range that the peer lacks. */
+static const ki_item *next_of_range(ki_exchange *x) {
+    const ki_range *range = &x->push_ranges[x->range_count - 1];
+    ki_walk w;
+    const ki_item *item;
+    ki_walk_from(&w, &x->view->set,
+        x->pushing ? (ki_bound){ x->push_last.expiry, x->push_last.id[0] } : range->lo);
+    do {
+        item = ki_walk_next(&w);
+    } while (item != NULL && x->pushing && ki_item_order(item, &x->push_last) <= 0);
+    if (item == NULL ||
+        ki_bound_order((ki_bound){ item->expiry, item->id[0] }, range->hi) >= 0) {
+        return NULL;
+    }
+    return item;
+}
+
+bool ki_ask_push(ki_sync *s, ki_exchange *x, ki_item *ret) {
+    (void) s;
+    if (x->push_count > 0) {
+        *ret = x->push[x->push_at];
+        x->push_at = (x->push_at + 1) % SYNC_PUSH_MAX;
+        x->push_count--;
+        x->pushed++;
+        return true;
+    }
+    while (x->range_count > 0) {
+        const ki_item *item = next_of_range(x);
+        if (item != NULL) {
+            *ret = x->push_last = *item;
+            x->pushing = true;
+            x->pushed++;
+            return true;
+        }
+        x->pushing = false;
+        x->range_count--;
+    }
+    return false;
+}
+
+uint64_t ki_ask_due(const ki_sync *s) {
+    uint64_t due = UINT64_MAX;
+    for (int k = 0; k < SYNC_EXCHANGES_MAX; k++) {
+        const ki_exchange *x = s->exchanges[k];
+        if (x == NULL) {
+            continue;
+        }
+        if (x->push_count > 0 || x->range_count > 0) {
+            return 0;
+        }
+        if (x->state == PASS_WAIT || x->state == PASS_QUIET) {
+            due = x->due_ns < due ? x->due_ns : due;
+        }
+        for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+            const ki_slot *slot = &x->slots[i];
+            due = slot->rid != 0 && slot->due_ns < due ? slot->due_ns : due;
+        }
+    }
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        const ki_peer *p = &s->peers[i];
+        if (p->id != 0 && p->differs && p->again_ns < due) {
+            due = p->again_ns;
+        }
+    }
+    return due;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is there: HELLO says what a node follows and the root of what it has, and
+ * brings the key for the MACs. When to say it, and what to think of another's. */
+#include "sync/inside.h"
+
+#include "base/check.h"
+#include "base/dice.h"
+
+#include <kith/error.h>
+
+/* Now and then for those who joined in silence; sooner when there is news; an
+ * answer to a stranger at once, but not all strangers' at the same moment. */
+#define HELLO_IDLE_NS (30 * SECOND_NS)
+#define HELLO_NEWS_NS (2 * SECOND_NS)
+#define HELLO_SOON_NS UINT64_C(50000000)
+#define HELLO_LEAST_NS UINT64_C(100000000)
+/* A signature costs 100 µs: so many HELLOs a second are looked at. */
+#define HELLOS_PER_S 200
+/* A peer that was silent for so long may come back with an older clock. */
+#define FORGET_NS (120 * SECOND_NS)
+/* So many have said our root since we last spoke: we need not. */
+#define EQUAL_ENOUGH 2
+
+ki_view *ki_own_view(ki_sync *s) {
+    return ki_index_view(s->index, &s->own_scope, true);
+}
+
+ki_peer *ki_peer_find(ki_sync *s, uint64_t id) {
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        if (s->peers[i].id == id) {
+            return &s->peers[i];
+        }
+    }
+    return NULL;
+}
+
+void ki_frame_done(ki_sync *s, ki_writer *w, const ki_peer *p, ki_frame *ret) {
+    CHECK(w->length <= FRAME_MAX);
+    if (p != NULL) {
+        ki_frame_seal(w, p->mac_key);
+    }
+    ret->length = (uint16_t) w->length;
+    memcpy(ret->bytes, w->bytes, w->length);
+    (void) s;
+}
+
+void ki_hello_soon(ki_sync *s, uint64_t to) {
+    uint64_t soon = s->now_ns + dice_below(&s->dice, HELLO_SOON_NS);
+    uint64_t least = s->hello_last_ns + HELLO_LEAST_NS;
+    soon = s->hello_last_ns != 0 && soon < least ? least : soon;
+    s->hello_ns = soon < s->hello_ns ? soon : s->hello_ns;
+    s->hello_answer = true;
+    s->hello_to = to != 0 ? to : s->hello_to;
+}
+
+static bool in_exchange(const ki_sync *s, const ki_peer *p) {
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        if (s->exchanges[i] != NULL && &s->peers[s->exchanges[i]->peer] == p) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Room for a stranger: the peer heard of longest ago that we are not busy with. */
+static ki_peer *meet(ki_sync *s) {
+    ki_peer *room = NULL;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        ki_peer *p = &s->peers[i];
+        if (p->id == 0) {
+            return p;
+        }
+        if (!in_exchange(s, p) && (room == NULL || p->heard_ns < room->heard_ns)) {
+            room = p;
+        }
+    }
+    return room;
+}
+
+/* What a HELLO's root tells us: the same as ours at that boundary, another, or
+ * nothing, when patterns differ or the boundary is not one of ours. */
+static bool tell_equal(ki_sync *s, const ki_hello *h, uint64_t nonce, bool *ret_known) {
+    ki_sum sum;
+    ki_salt salt;
+    uint8_t root[ROOT_SIZE];
+    ki_view *v = ki_own_view(s);
+    *ret_known = v != NULL && ki_view_ready(v) && ki_view_at(v, h->boundary, &sum);
+    if (!*ret_known) {
+        return false;
+    }
+    ki_salt_of(nonce, &salt);
+    ki_salted_root(&salt, &sum, root);
+    return memcmp(root, h->root, ROOT_SIZE) == 0;
+}
+
+static void judge(ki_sync *s, ki_peer *p, const ki_hello *h, uint64_t nonce) {
+    bool known = false, equal = false;
+    const ki_view *v = ki_index_view(s->index, &p->scope, false);
+    if (p->scope.same) {
+        equal = tell_equal(s, h, nonce, &known);
+    }
+    p->differs = !equal;
+    if (equal) {
+        s->hello_equal++;
+        p->checked = true;
+        p->checked_changes = v->changes;
+        p->backoff_ns = 0;
+        p->agreed_arrival = v->late_count == 0 && v->fed == s->index->last
+                                ? s->index->last
+                                : p->agreed_arrival;
+    } else if (p->checked && v != NULL && p->checked_changes == v->changes &&
+               p->hello_nonce == nonce && memcmp(p->checked_root, h->root, ROOT_SIZE) == 0) {
+        p->differs = false; /* nothing changed since we looked */
+    }
+}
+
+static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head) {
+    bool other = memcmp(p->ephemeral, h->ephemeral, sizeof p->ephemeral) != 0;
+    memcpy(p->key, h->key, sizeof p->key);
+    memcpy(p->ephemeral, h->ephemeral, sizeof p->ephemeral);
+    ki_scope_of(&p->scope, s->config.key, &s->patterns, h->key, &h->patterns);
+    p->boundary = h->boundary;
+    p->count = h->count;
+    judge(s, p, h, head->nonce);
+    p->hello_nonce = head->nonce;
+    memcpy(p->root, h->root, ROOT_SIZE);
+    if (p->differs && p->checked) {
+        p->checked = false;
+    }
+    p->heard_ns = s->now_ns;
+    if ((other && !h->answer) || head->to == s->me) {
+        ki_hello_soon(s, 0); /* it does not know us, or our new key */
+    }
+}
+
+static bool paid(ki_sync *s) {
+    if (s->hello_tokens_ns + SECOND_NS < s->now_ns) {
+        s->hello_tokens_ns = s->now_ns - SECOND_NS;
+    }
+    if (s->hello_tokens_ns > s->now_ns) {
+        s->stat.shed++;
+        return false;
+    }
+    s->hello_tokens_ns += SECOND_NS / HELLOS_PER_S;
+    return true;
+}
+
+int ki_hello_take(ki_sync *s, ki_reader *r, const ki_head *head) {
+    ki_hello h;
+    const uint8_t *signature;
+    if (ki_read_hello(r, &h, &signature) < 0 || ki_key_start(h.key) != head->from) {
+        s->stat.bad_form++;
+        return KITH_E_FORMAT;
+    }
+    if (head->from == s->me || !paid(s)) {
+        return 0;
+    }
+    if (!s->config.verify(h.key, r->bytes, r->at, signature)) {
+        s->stat.bad_signature++;
+        return 0;
+    }
+    ki_peer *p = ki_peer_find(s, head->from);
+    /* An old HELLO, said again by anybody, would bring back an old key. */
+    if (p != NULL && h.boundary < p->boundary && s->now_ns - p->heard_ns < FORGET_NS) {
+        return 0;
+    }
+    uint8_t mac_key[32];
+    bool other = p == NULL || memcmp(p->ephemeral, h.ephemeral, sizeof h.ephemeral) != 0;
+    if (other && !ki_shared(s->config.secret, s->ephemeral, h.ephemeral, mac_key)) {
+        s->stat.bad_signature++;
+        return 0;
+    }
+    if (p == NULL) {
+        p = meet(s);
+        if (p == NULL) {
+            return 0;
+        }
+        memset(p, 0, sizeof *p);
+        p->id = head->from;
+        p->rtt_ns = RTT_FIRST_NS;
+    }
+    if (other) {
+        memcpy(p->mac_key, mac_key, sizeof mac_key);
+    }
+    know(s, p, &h, head);
+    return 0;
+}
+
+/* News make the next HELLO come sooner. */
+static void hurry(ki_sync *s, const ki_view *v) {
+    if (v->changes == s->hello_changes || s->hello_ns <= s->now_ns + SECOND_NS / 2) {
+        return;
+    }
+    uint64_t soon = s->now_ns + dice_below(&s->dice, SECOND_NS / 2);
+    uint64_t least = s->hello_last_ns + HELLO_NEWS_NS;
+    soon = soon < least ? least : soon;
+    s->hello_ns = soon < s->hello_ns ? soon : s->hello_ns;
+}
+
+static void write_hello(ki_sync *s, const ki_view *v, ki_frame *ret) {
+    ki_writer w;
+    ki_salt salt;
+    ki_sum sum;
+    ki_head head = { .type = FRAME_HELLO,
+        .to = s->hello_to,
+        .from = s->me,
+        .nonce = s->hello_nonce,
+        .scope = s->own_scope.hash };
+    ki_hello h = { .answer = s->hello_answer,
+        .boundary = (uint32_t) s->index->second,
+        .patterns = s->patterns };
+    memcpy(h.key, s->config.key, sizeof h.key);
+    memcpy(h.ephemeral, s->ephemeral, sizeof h.ephemeral);
+    ki_salt_of(s->hello_nonce, &salt);
+    bool there = ki_view_at(v, s->index->second, &sum);
+    CHECK(there);
+    h.count = sum.count;
+    ki_salted_root(&salt, &sum, h.root);
+    ki_frame_begin(&w, &head);
+    ki_frame_hello(&w, &h);
+    s->config.sign(s->config.ctx, w.bytes, w.length, w.bytes + w.length);
+    w.length += FRAME_SIGNATURE;
+    ki_frame_done(s, &w, NULL, ret);
+}
+
+bool ki_hello_give(ki_sync *s, ki_frame *ret) {
+    ki_view *v = ki_own_view(s);
+    ki_sum sum;
+    if (v == NULL || !ki_view_ready(v)) {
+        return false;
+    }
+    hurry(s, v);
+    if (s->now_ns < s->hello_ns || !ki_view_at(v, s->index->second, &sum)) {
+        return false;
+    }
+    bool needless = s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer &&
+                    s->hello_last_ns != 0;
+    s->hello_changes = v->changes;
+    s->hello_equal = 0;
+    s->hello_ns = s->now_ns + HELLO_IDLE_NS / 2 + dice_below(&s->dice, HELLO_IDLE_NS);
+    s->hello_last_ns = s->now_ns;
+    if (!needless) {
+        write_hello(s, v, ret);
+    }
+    s->hello_answer = false;
+    s->hello_to = 0;
+    return !needless;
+}
+
+uint64_t ki_hello_due(const ki_sync *s) {
+    return s->hello_ns;
+}

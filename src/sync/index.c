@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sync/index.h"
+
+#include "base/check.h"
+#include "base/wire.h"
+
+#include <kith/error.h>
+
+#include <stdlib.h>
+
+#define SECOND UINT64_C(1000000)
+
+/* Expired packets that leave a view in one tick. */
+#define CUT_MAX 256
+
+_Static_assert(INDEX_SETTLE_US == SECOND, "boundaries are seconds");
+
+void ki_item_of(ki_item *ret, int64_t expires_us, const uint8_t id[KITH_ID_SIZE],
+    uint64_t arrival) {
+    *ret = (ki_item){ .expiry = expires_us < 0 ? 0 : (uint64_t) expires_us,
+        .id = { wire_get64(id), wire_get64(id + 8) },
+        .arrival = arrival };
+}
+
+void ki_index_init(ki_index *x) {
+    memset(x, 0, sizeof *x);
+}
+
+static void clear(ki_view *v) {
+    ki_set_fini(&v->set);
+    free(v->late);
+    v->late = NULL;
+    v->late_count = v->late_size = 0;
+    memset(v->roots, 0, sizeof v->roots);
+    v->fed = 0;
+    v->changes++;
+}
+
+void ki_index_fini(ki_index *x) {
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) clear(&x->views[i]);
+    ki_index_init(x);
+}
+
+/* An item that enters counts at every boundary at which it was settled. */
+static void enter(ki_view *v, const ki_item *item, uint64_t settle_us) {
+    if (ki_set_add(&v->set, item) != 0) {
+        return; /* known; or no memory, and then the peers find it missing */
+    }
+    v->changes++;
+    for (int i = 0; i < INDEX_ROOTS; i++) {
+        uint64_t at = v->roots[i].second * SECOND;
+        if (at != 0 && settle_us <= at && item->expiry >= at) {
+            ki_sum one;
+            ki_sum_of(item, &one);
+            ki_sum_add(&v->roots[i].sum, &one);
+        }
+    }
+}
+
+static bool late_room(ki_view *v) {
+    if (v->late_count < v->late_size) {
+        return true;
+    }
+    uint32_t size = v->late_size == 0 ? 64 : 2 * v->late_size;
+    ki_late *more =
+        size > INDEX_LATE_MAX ? NULL : realloc(v->late, size * sizeof *v->late);
+    if (more == NULL) {
+        return false;
+    }
+    v->late = more;
+    v->late_size = size;
+    return true;
+}
+
+static void late_put(ki_view *v, const ki_late *late) {
+    uint32_t i = v->late_count++;
+    for (; i > 0 && v->late[(i - 1) / 2].due_us > late->due_us; i = (i - 1) / 2) {
+        v->late[i] = v->late[(i - 1) / 2];
+    }
+    v->late[i] = *late;
+}
+
+static ki_late late_take(ki_view *v) {
+    CHECK(v->late_count > 0);
+    ki_late first = v->late[0], last = v->late[--v->late_count];
+    uint32_t i = 0;
+    for (uint32_t k = 1; k < v->late_count; k = 2 * i + 1) {
+        k += k + 1 < v->late_count && v->late[k + 1].due_us < v->late[k].due_us;
+        if (last.due_us <= v->late[k].due_us) {
+            break;
+        }
+        v->late[i] = v->late[k];
+        i = k;
+    }
+    v->late[i] = last;
+    return first;
+}
+
+/* The first boundary at which something is `age` old. */
+static uint64_t boundary_after(int64_t from_us, uint64_t age) {
+    uint64_t from = from_us < 0 ? 0 : (uint64_t) from_us;
+    return (from + age + SECOND - 1) / SECOND * SECOND;
+}
+
+static void feed_view(ki_view *v, const ki_entry *e, uint64_t now_us) {
+    uint64_t settle = boundary_after(e->t_end_us, INDEX_SETTLE_US);
+    uint64_t here = boundary_after(e->arrived_us, 2 * (uint64_t) INDEX_SETTLE_US);
+    uint64_t due = settle < here ? settle : here;
+    if (due > now_us && late_room(v)) {
+        late_put(v, &(ki_late){ due, settle, e->item });
+    } else {
+        enter(v, &e->item, settle);
+    }
+}
+
+static void remember(ki_view *v, uint64_t second) {
+    ki_boundary *root = &v->roots[second % INDEX_ROOTS];
+    ki_sum expired;
+    root->second = second;
+    ki_set_total(&v->set, &root->sum);
+    ki_set_below(&v->set, (ki_bound){ second * SECOND, 0 }, &expired);
+    ki_sum_take(&root->sum, &expired);
+}
+
+static void cut(ki_view *v, uint64_t now_us) {
+    if (now_us < INDEX_KEEP_US) {
+        return;
+    }
+    uint64_t end = now_us - INDEX_KEEP_US;
+    for (int i = 0; i < CUT_MAX; i++) {
+        const ki_item *first = ki_set_at(&v->set, 0);
+        if (first == NULL || first->expiry >= end) {
+            break;
+        }
+        ki_item item = *first;
+        v->cut_us = item.expiry + 1 > v->cut_us ? item.expiry + 1 : v->cut_us;
+        (void) ki_set_remove(&v->set, &item);
+    }
+}
+
+void ki_index_tick(ki_index *x, int64_t now_us, uint64_t last) {
+    x->now_us = now_us < 0 ? 0 : (uint64_t) now_us;
+    x->last = last;
+    uint64_t second = x->now_us / SECOND;
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        ki_view *v = &x->views[i];
+        if (!v->used) {
+            continue;
+        }
+        while (v->late_count > 0 && v->late[0].due_us <= second * SECOND) {
+            ki_late late = late_take(v);
+            enter(v, &late.item, late.settle_us);
+        }
+        if (second != x->second && ki_view_ready(v)) {
+            remember(v, second);
+        }
+        cut(v, x->now_us);
+    }
+    x->second = second;
+}
+
+uint64_t ki_index_behind(const ki_index *x) {
+    uint64_t behind = UINT64_MAX;
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        const ki_view *v = &x->views[i];
+        if (v->used && v->fed < x->last && v->fed < behind) {
+            behind = v->fed;
+        }
+    }
+    return behind;
+}
+
+void ki_index_feed(ki_index *x, const ki_entry *e) {
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        ki_view *v = &x->views[i];
+        if (v->used && v->fed < e->item.arrival &&
+            ki_scope_holds(&v->scope, e->subject, e->source)) {
+            feed_view(v, e, x->now_us);
+        }
+    }
+}
+
+void ki_index_fed(ki_index *x, uint64_t after, uint64_t through) {
+    CHECK(after <= through);
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        ki_view *v = &x->views[i];
+        bool was_ready = ki_view_ready(v);
+        if (v->used && v->fed >= after && v->fed < through) {
+            v->fed = through;
+        }
+        if (v->used && !was_ready && ki_view_ready(v) && x->second != 0) {
+            remember(v, x->second);
+        }
+    }
+}
+
+bool ki_view_ready(const ki_view *v) {
+    return v->used && v->fed >= v->needed;
+}
+
+bool ki_view_at(const ki_view *v, uint64_t second, ki_sum *ret) {
+    const ki_boundary *root = &v->roots[second % INDEX_ROOTS];
+    if (root->second != second || second == 0) {
+        return false;
+    }
+    *ret = root->sum;
+    return true;
+}
+
+static bool same_scope(const ki_scope *a, const ki_scope *b) {
+    if (a->hash != b->hash || a->same != b->same) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (a->patterns[i].length != b->patterns[i].length ||
+            memcmp(a->patterns[i].bytes, b->patterns[i].bytes, a->patterns[i].length) != 0 ||
+            memcmp(a->key[i], b->key[i], KITH_KEY_SIZE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool free_for_use(const ki_index *x, const ki_view *v) {
+    return !v->used || (v->pins == 0 && v->used_us + INDEX_HOLD_US <= x->now_us);
+}
+
+ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
+    ki_view *room = NULL;
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        ki_view *v = &x->views[i];
+        if (v->used && same_scope(&v->scope, scope)) {
+            v->used_us = x->now_us;
+            return v;
+        }
+        if (free_for_use(x, v) &&
+            (room == NULL || (room->used && (!v->used || v->used_us < room->used_us)))) {
+            room = v;
+        }
+    }
+    if (room == NULL || !make) {
+        return NULL;
+    }
+    clear(room);
+    room->used = true;
+    room->used_us = x->now_us;
+    room->scope = *scope;
+    room->needed = x->last;
+    room->cut_us = x->now_us > INDEX_KEEP_US ? x->now_us - INDEX_KEEP_US : 0;
+    return room;
+}
+
+void ki_index_lost(ki_index *x, const ki_item *item) {
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        ki_view *v = &x->views[i];
+        if (ki_set_remove(&v->set, item)) {
+            v->changes++;
+            v->cut_us = item->expiry + 1 > v->cut_us ? item->expiry + 1 : v->cut_us;
+            memset(v->roots, 0, sizeof v->roots);
+        }
+    }
+}
+
+void ki_index_rebuild(ki_index *x) {
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        ki_view *v = &x->views[i];
+        if (v->used) {
+            clear(v);
+            v->needed = x->last;
+        }
+    }
+}
