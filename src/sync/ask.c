@@ -18,6 +18,8 @@
 #define AGAIN_MAX_NS (300 * SECOND_NS)
 /* Somebody else asks this peer: what it says helps us too. */
 #define OTHERS_NS (2 * SECOND_NS)
+/* Pieces in a frame that need not wait for more. */
+#define FULL_ENOUGH 12
 /* An exchange that got nothing for so long lets another begin. */
 #define STALLED_NS (2 * SECOND_NS)
 
@@ -146,6 +148,8 @@ static void renew(ki_sync *s, ki_exchange *x) {
     x->floor_us = floor > x->floor_us ? floor : x->floor_us;
     x->open_count = x->slot_count = x->push_count = x->range_count = 0;
     x->pushing = false;
+    x->decoded = x->parts_seen = x->parts_differ = 0;
+    x->decoded_diffs = x->decoded_items = 0;
     memset(x->slots, 0, sizeof x->slots);
 }
 
@@ -393,14 +397,37 @@ static ki_slot *next_range(ki_sync *s, ki_exchange *x) {
     if (range.kind == ASK_CELLS) {
         uint64_t ours =
             ki_set_rank(&x->view->set, range.hi) - ki_set_rank(&x->view->set, range.lo);
-        slot->asked = ki_cells_first(ours, range.theirs, range.dense);
+        slot->asked = ki_cells_first(x, ours, range.theirs);
     }
     x->slot_count++;
     return slot;
 }
 
+/* Is there less to ask than fills a frame, while answers are on their way that
+ * may bring more? Then a quarter of a round trip is waited for them. */
+static bool hold_back(const ki_sync *s, ki_exchange *x) {
+    uint32_t ready = x->open_count;
+    bool coming = false;
+    for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+        const ki_slot *slot = &x->slots[i];
+        ready += slot->rid != 0 && slot->due_ns <= s->now_ns;
+        coming = coming || (slot->rid != 0 && slot->due_ns > s->now_ns);
+    }
+    if (ready == 0 || ready >= FULL_ENOUGH || !coming) {
+        x->hold_ns = 0;
+        return false;
+    }
+    if (x->hold_ns == 0) {
+        x->hold_ns = s->now_ns + s->peers[x->peer].rtt_ns / 4;
+    }
+    return x->hold_ns > s->now_ns;
+}
+
 bool ki_ask_frame(ki_sync *s, ki_exchange *x, ki_frame *ret) {
     ki_writer w;
+    if (x->state == PASS_WAIT || hold_back(s, x)) {
+        return false;
+    }
     const ki_peer *p = &s->peers[x->peer];
     ki_head head = { .type = FRAME_ASK,
         .to = p->id,
@@ -409,7 +436,7 @@ bool ki_ask_frame(ki_sync *s, ki_exchange *x, ki_frame *ret) {
         .scope = p->scope.hash,
         .floor = (uint32_t) (x->floor_us / 1000000) };
     ki_frame_begin(&w, &head);
-    bool fits = x->state != PASS_WAIT;
+    bool fits = true;
     for (uint32_t i = 0; i < SYNC_WINDOW && fits; i++) {
         ki_slot *slot = &x->slots[i];
         be_patient(s, x, slot);
@@ -484,7 +511,8 @@ uint64_t ki_ask_due(const ki_sync *s) {
         }
         for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
             const ki_slot *slot = &x->slots[i];
-            due = slot->rid != 0 && slot->due_ns < due ? slot->due_ns : due;
+            uint64_t at = slot->due_ns < x->hold_ns ? x->hold_ns : slot->due_ns;
+            due = slot->rid != 0 && at < due ? at : due;
         }
     }
     for (int i = 0; i < SYNC_PEERS_MAX; i++) {

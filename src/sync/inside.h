@@ -52,6 +52,6 @@ void ki_exchange_check(const ki_exchange *x);
 
 /* pass.c */
 void ki_pass_take(ki_sync *s, ki_peer *p, ki_reader *r, const ki_head *head);
-uint32_t ki_cells_first(uint64_t ours, uint64_t theirs, bool dense);
+uint32_t ki_cells_first(const ki_exchange *x, uint64_t ours, uint64_t theirs);
 
 #endif

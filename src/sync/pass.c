@@ -13,6 +13,9 @@
 #define CELLS_APART  48   /* counts that differ by more: split first */
 #define CELLS_BEGIN  8
 #define CELLS_DENSE  32
+#define CELLS_SPARE  4 /* beyond 1.4 for each difference */
+#define DECODED_ENOUGH 4
+#define PARTS_ENOUGH 20
 #define PAUSE_MAX_S  300
 
 static uint32_t cells_limit(uint64_t ours, uint64_t theirs) {
@@ -21,11 +24,19 @@ static uint32_t cells_limit(uint64_t ours, uint64_t theirs) {
     return most > SYNC_CELLS_MAX ? SYNC_CELLS_MAX : (uint32_t) most;
 }
 
-uint32_t ki_cells_first(uint64_t ours, uint64_t theirs, bool dense) {
+/* How many cells to ask for first: as many as differences can be guessed. Counts
+ * tell the least; ranges that were decoded before tell the usual; before any was,
+ * how many of all parts of this size differ. */
+uint32_t ki_cells_first(const ki_exchange *x, uint64_t ours, uint64_t theirs) {
     uint64_t apart = ours > theirs ? ours - theirs : theirs - ours;
-    uint64_t n = (dense ? CELLS_DENSE : CELLS_BEGIN) + apart * 7 / 5;
+    uint64_t n = CELLS_BEGIN, least = apart * 7 / 5 + CELLS_SPARE;
+    if (x->decoded >= DECODED_ENOUGH) {
+        n = x->decoded_diffs * theirs * 7 / (5 * (x->decoded_items + 1)) + CELLS_SPARE;
+    } else if (x->parts_seen >= PARTS_ENOUGH && 8 * x->parts_differ > 7 * x->parts_seen) {
+        n = CELLS_DENSE;
+    }
+    n = ((n > least ? n : least) + CELLS_STEP - 1) / CELLS_STEP * CELLS_STEP;
     uint32_t limit = cells_limit(ours, theirs);
-    n = (n + CELLS_STEP - 1) / CELLS_STEP * CELLS_STEP;
     return n > limit ? limit : (uint32_t) n;
 }
 
@@ -100,6 +111,9 @@ static void take_split(ki_sync *s, ki_exchange *x, ki_slot *slot, const ki_piece
         ki_range part = { .lo = i == 0 ? range.lo : p->parts[i - 1].hi,
             .hi = i == last ? range.hi : p->parts[i].hi,
             .dense = 2 * own.differing > p->count };
+        bool leaf = p->parts[i].count <= CELLS_MOST;
+        x->parts_seen += leaf;
+        x->parts_differ += leaf && own.differs[i];
         if (own.differs[i]) {
             take_part(s, x, &part, own.ours[i], p->parts[i].count);
         }
@@ -238,6 +252,9 @@ static void take_cells(ki_sync *s, ki_exchange *x, ki_slot *slot, const ki_piece
         more_cells(s, x, slot);
         return;
     }
+    x->decoded++;
+    x->decoded_diffs += (uint64_t) found;
+    x->decoded_items += slot->range.theirs;
     for (int i = 0; i < found; i++) {
         if (diffs[i].theirs) {
             theirs[n++] = diffs[i].tag;

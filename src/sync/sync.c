@@ -95,7 +95,8 @@ bool ki_sync_follows(const ki_sync *s, const char *subject) {
 
 void ki_sync_heard(ki_sync *s, const ki_heard *h, kith_time now) {
     s->now_ns = now.mono_ns;
-    bool live = true; /* what an exchange brings comes in another order */
+    /* What an exchange brings, or an asker pushes, comes in another order. */
+    bool live = s->answered_ns == 0 || s->answered_ns + 2 * SECOND_NS < now.mono_ns;
     for (int i = 0; i < SYNC_EXCHANGES_MAX && !h->own; i++) {
         if (s->exchanges[i] != NULL) {
             s->exchanges[i]->moved_ns = now.mono_ns;
@@ -141,6 +142,7 @@ static void take_talk(ki_sync *s, ki_reader *r, const ki_head *head) {
     }
     p->heard_ns = s->now_ns;
     if (head->type == FRAME_ASK) {
+        s->answered_ns = s->now_ns;
         asked(s, p);
         ki_answer(s, p, r, head);
     } else {

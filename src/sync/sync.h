@@ -91,12 +91,16 @@ typedef struct ki_exchange {
     uint32_t next_rid, passes, idle_passes;
     uint64_t changes, their_count; /* at the last ROOT */
     uint64_t due_ns;    /* WAIT, QUIET: until then */
+    uint64_t hold_ns;   /* a frame that is not full waits until then; 0: none does */
     uint64_t began_ns, moved_ns; /* moved: the last time anything came of it */
     uint32_t open_count, open_peak, slot_count;
     uint32_t push_at, push_count, range_count;
     ki_item push_last;  /* of the range being pushed */
     bool pushing;
     uint64_t pushed;
+    /* what this pass met so far, to guess how many cells a range needs */
+    uint64_t decoded_diffs, decoded_items;
+    uint32_t decoded, parts_seen, parts_differ;
     uint32_t refused_count;
     ki_range open[SYNC_OPEN_MAX];
     ki_slot slots[SYNC_WINDOW];
@@ -174,6 +178,7 @@ typedef struct ki_sync {
     ki_peer peers[SYNC_PEERS_MAX];
     ki_exchange *exchanges[SYNC_EXCHANGES_MAX];
     /* answers */
+    uint64_t answered_ns; /* the last */
     uint32_t frame_at, frame_count, data_at, data_count, job_at, job_count;
     ki_frame frames[SYNC_FRAMES_MAX];
     ki_item data[SYNC_DATA_MAX];
