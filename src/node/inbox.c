@@ -30,8 +30,8 @@ static void refuse(kith_node *n, ki_node_link *l, int code) {
 
 /* 0: take it; KITH_DUPLICATE: only note the way; KITH_EMPTY: nobody here wants
  * it; or a refusal. */
-static int judge(kith_node *n, const kith_item *item, kith_content *ret_content,
-    uint8_t ret_id[KITH_ID_SIZE], int64_t now_us) {
+static int judge(kith_node *n, const ki_node_link *l, const kith_item *item,
+    kith_content *ret_content, uint8_t ret_id[KITH_ID_SIZE], int64_t now_us) {
     kith_packet packet = { .length = item->length };
     memcpy(packet.bytes, item->bytes, item->length);
     kith_packet_id(&packet, ret_id);
@@ -43,7 +43,9 @@ static int judge(kith_node *n, const kith_item *item, kith_content *ret_content,
         strcmp(item->from.subject, ret_content->address.subject) != 0) {
         return KITH_R_ADDRESS;
     }
-    if (!ki_node_follows(n, ret_content->address.subject)) {
+    const char *subject = ret_content->address.subject;
+    if (!ki_node_follows(n, subject) &&
+        (l->sync == NULL || !ki_sync_follows(l->sync, subject))) {
         return KITH_EMPTY;
     }
     r = kith_packet_timely(ret_content, now_us);
@@ -63,15 +65,9 @@ static void take_packet(
     kith_node *n, ki_node_link *l, const kith_item *item, batch *b, kith_time now) {
     kith_content content;
     uint8_t id[KITH_ID_SIZE];
-    int r = judge(n, item, &content, id, now.wall_us);
-    if (l->sync != NULL) {
-        l->backfilled += r == 0 && ki_sync_lacked(l->sync, id);
-        ki_sync_seen(l->sync, id);
-    }
-    if (r == KITH_R_FUTURE) {
-        ki_clock_refused(n, content.t_end_us, now);
-    }
+    int r = judge(n, l, item, &content, id, now.wall_us);
     if (r < 0) {
+        ki_exchange_refuse(l, id, r);
         refuse(n, l, r); /* acked with the rest: it will never be better */
     }
     if (r < 0 || r == KITH_EMPTY) {
@@ -90,6 +86,9 @@ static void told(kith_node *n, ki_node_link *l, const kith_arrival *a) {
         return;
     }
     if (a->result <= KITH_E_REFUSED) {
+        uint8_t id[KITH_ID_SIZE];
+        kith_packet_id(&a->packet, id);
+        ki_exchange_refuse(l, id, a->result);
         n->refused[KITH_E_REFUSED - a->result]++;
         kith_event e = { .kind = KITH_EVENT_REFUSED,
             .code = a->result,
@@ -100,6 +99,7 @@ static void told(kith_node *n, ki_node_link *l, const kith_arrival *a) {
         return;
     }
     l->accepted++;
+    l->backfilled += l->sync != NULL && ki_sync_busy(l->sync);
     if (n->event == NULL) {
         return;
     }
@@ -156,8 +156,10 @@ static int commit(kith_node *n, ki_node_link *l, batch *b, kith_time now) {
         n->version = 0; /* look at the store again: relays have work */
     }
     for (size_t i = 0; i < b->count; i++) {
-        if (b->arrivals[i].result != KITH_E_SPACE) {
-            told(n, l, &b->arrivals[i]);
+        const kith_arrival *a = &b->arrivals[i];
+        if (a->result != KITH_E_SPACE) {
+            told(n, l, a);
+            ki_exchange_heard(l, &a->packet, a->result < 0 ? 0 : a->arrival, false, now);
         }
     }
     if (ack(l, b)) {

@@ -156,7 +156,7 @@ void ki_links_reread(kith_node *n, kith_time now, bool was_ahead) {
         }
         l->cursor_dirty = true;
         if (l->sync != NULL) {
-            ki_sync_afresh(l->sync, now.mono_ns);
+            ki_sync_again(l->sync, now);
         }
     }
 }

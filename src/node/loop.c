@@ -47,6 +47,7 @@ static int look_at_store(kith_node *n) {
     }
     n->version = version;
     n->last_arrival = stat.last_arrival;
+    n->evicted = stat.evicted;
     return 0;
 }
 
@@ -91,6 +92,10 @@ int kith_node_step(kith_node *n, kith_time now) {
     ki_clock_turn(n, now);
     ki_links_watch(n, now);
     int did = look_at_store(n);
+    if (did >= 0) {
+        int fed = ki_exchange_feed(n, now);
+        did = fed < 0 ? fed : did + fed;
+    }
     for (size_t i = 0; i < n->link_count && did >= 0; i++) {
         if (n->links[i].link == NULL) {
             continue;

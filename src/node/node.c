@@ -5,29 +5,20 @@
 #include "base/check.h"
 #include "base/dice.h"
 #include "base/fail.h"
-#include "base/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TAG_NAME "sync.tag"
-
-/* A store that is made anew, or salvaged, numbers its arrivals anew: so the tag
- * lives and dies with the numbers. */
-static int store_tag(kith_node *n, kith_error *err) {
-    uint8_t bytes[8];
-    size_t length = 0;
-    int r = kith_store_load(n->store, TAG_NAME, bytes, sizeof bytes, &length);
-    if (r == KITH_E_MISSING || (r == 0 && length != sizeof bytes)) {
-        ki_dice_system(bytes, sizeof bytes);
-        r = kith_store_save(n->store, TAG_NAME, bytes, sizeof bytes, true, err);
+/* For sync, a node that was given no key makes one that dies with it. */
+static int take_key(kith_node *n, const kith_key *key, kith_error *err) {
+    ki_dice_system(&n->dice, sizeof n->dice);
+    n->key = key;
+    if (key != NULL) {
+        return 0;
     }
-    if (r < 0) {
-        return r;
-    }
-    n->tag = wire_get64(bytes);
-    n->dice = n->tag;
-    return 0;
+    int r = kith_key_generate(&n->own_key, err);
+    n->key = n->own_key;
+    return r;
 }
 
 static int host_save(void *ctx, const char *name, const void *bytes, size_t length) {
@@ -117,8 +108,9 @@ int kith_node_open(
     n->event = c->event;
     n->ctx = c->ctx;
     n->due_ns = now.mono_ns;
-    int r = store_tag(n, err);
-    ki_clock_open(n, now);
+    n->clocks_us = now.wall_us - (int64_t) (now.mono_ns / 1000);
+    ki_index_init(&n->index);
+    int r = take_key(n, c->key, err);
     if (r == 0) {
         r = set_up(n, c, err);
     }
@@ -141,8 +133,10 @@ void kith_node_close(kith_node **node) {
     }
     for (size_t i = 0; i < n->link_count; i++) {
         kith_link_close(&n->links[i].link);
-        free(n->links[i].sync);
+        ki_exchange_close(&n->links[i]);
     }
+    ki_index_fini(&n->index);
+    kith_key_free(&n->own_key);
     free(n);
     *node = NULL;
 }
@@ -159,7 +153,7 @@ static int follow_links(kith_node *n, const char *pattern) {
         if (r != 0) {
             return r < 0 ? r : KITH_E_SPACE;
         }
-        int told = ki_exchange_follow(n, &n->links[i], n->due_ns);
+        int told = ki_exchange_follow(n, &n->links[i]);
         if (told < 0) {
             return told;
         }
@@ -191,7 +185,7 @@ int kith_node_unfollow(kith_node *n, const char *pattern, kith_error *err) {
         for (size_t j = 0; j < n->link_count; j++) {
             if (n->links[j].link != NULL) {
                 (void) !kith_link_unfollow(n->links[j].link, pattern);
-                (void) !ki_exchange_follow(n, &n->links[j], n->due_ns);
+                (void) !ki_exchange_follow(n, &n->links[j]);
             }
         }
         return 0;

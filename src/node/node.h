@@ -32,9 +32,8 @@ typedef struct ki_node_link {
     uint32_t lot;         /* given at once, after a failure; 0: all there is room for */
     uint64_t accepted, duplicates, backfilled;
     bool cursor_dirty;
-    ki_sync *sync; /* NULL: the link keeps history, or carries no frames */
-    ki_sync_wish wishes[4];
-    uint32_t wish_count;
+    ki_sync *sync;   /* NULL: the link keeps history, or carries no frames */
+    ki_sync_out out; /* what the link had no room for; kind 0: nothing */
 } ki_node_link;
 
 struct kith_node {
@@ -44,7 +43,6 @@ struct kith_node {
     bool relay;
     void (*event)(void *ctx, const kith_event *event);
     void *ctx;
-    uint64_t tag; /* of the store, for sync */
     uint64_t dice;
     size_t link_count;
     ki_node_link links[KITH_LINKS_MAX];
@@ -58,7 +56,11 @@ struct kith_node {
     uint64_t round;    /* how often everything was read anew */
     uint64_t version;  /* of the store when it was last looked at */
     uint64_t last_arrival;
-    bool store_failed; /* told, and not yet healed */
+    ki_index index; /* of the store, for sync over all links */
+    const kith_key *key;
+    kith_key *own_key;              /* of a node that was given none: for sync alone */
+    uint64_t evicted, evicted_seen; /* by the store */
+    bool store_failed;              /* told, and not yet healed */
     kith_arrival arrivals[NODE_BATCH];
     uint64_t tokens[NODE_BATCH];
 };
@@ -91,7 +93,14 @@ void ki_outbox_again(kith_node *n, ki_node_link *l, kith_time now);
 
 /* exchange.c */
 int ki_exchange_open(kith_node *n, ki_node_link *l);
-int ki_exchange_follow(kith_node *n, ki_node_link *l, uint64_t now_ns);
+void ki_exchange_close(ki_node_link *l);
+int ki_exchange_follow(kith_node *n, ki_node_link *l);
+/* Reads what is new in the store into the index. */
+int ki_exchange_feed(kith_node *n, kith_time now);
+/* A packet came over a link, or was given to it. arrival 0: it was refused. */
+void ki_exchange_heard(
+    ki_node_link *l, const kith_packet *packet, uint64_t arrival, bool own, kith_time now);
+void ki_exchange_refuse(ki_node_link *l, const uint8_t id[KITH_ID_SIZE], int refusal);
 void ki_exchange_take(
     kith_node *n, ki_node_link *l, const uint8_t *bytes, size_t length, kith_time now);
 

@@ -16,6 +16,7 @@ typedef struct giving {
     ki_node_link *link;
     int given;
     int result; /* the post that stopped us */
+    kith_time now;
 } giving;
 
 static int give(void *ctx, const kith_record *record) {
@@ -39,6 +40,7 @@ static int give(void *ctx, const kith_record *record) {
     }
     l->sent = record->arrival;
     l->last_ticket = record->arrival;
+    ki_exchange_heard(l, &record->packet, record->arrival, true, g->now);
     g->given++;
     return 0;
 }
@@ -52,7 +54,7 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     }
     uint32_t limit = l->lot > 0 ? l->lot : NODE_BATCH;
     uint64_t end = n->last_arrival; /* read before the query: arrivals only grow */
-    giving g = { l, 0, 0 };
+    giving g = { l, 0, 0, now };
     int r = kith_store_outbox(
         n->store, l->way, n->relay, l->sent, limit, now.wall_us, give, &g, NULL);
     if (r < 0) {

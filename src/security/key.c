@@ -97,6 +97,34 @@ int kith_packet_seal(kith_content *content, const kith_key *key, kith_packet *re
     return 0;
 }
 
+enum {
+    MARK_MAX = 32,
+};
+
+static size_t marked(uint8_t message[MARK_MAX + KEY_SIGNED_MAX], const char *mark,
+    const uint8_t *bytes, size_t length) {
+    size_t n = strlen(mark);
+    CHECK(n <= MARK_MAX);
+    CHECK(length <= KEY_SIGNED_MAX);
+    memcpy(message, mark, n);
+    memcpy(message + n, bytes, length);
+    return n + length;
+}
+
+void ki_key_sign(const kith_key *key, const char *mark, const uint8_t *bytes, size_t length,
+    uint8_t ret[KITH_SIGNATURE_SIZE]) {
+    uint8_t message[MARK_MAX + KEY_SIGNED_MAX];
+    size_t n = marked(message, mark, bytes, length);
+    (void) crypto_sign_detached(ret, NULL, message, n, key->secret);
+}
+
+bool ki_key_verify(const uint8_t key[KITH_KEY_SIZE], const char *mark, const uint8_t *bytes,
+    size_t length, const uint8_t signature[KITH_SIGNATURE_SIZE]) {
+    uint8_t message[MARK_MAX + KEY_SIGNED_MAX];
+    size_t n = marked(message, mark, bytes, length);
+    return crypto_sign_verify_detached(signature, message, n, key) == 0;
+}
+
 void ki_key_format(const kith_key *key, char *ret_text) {
     char base64[BASE64_SIZE + 1], check[CHECK_SIZE + 1];
     uint8_t keyid[KITH_KEYID_SIZE];

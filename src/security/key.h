@@ -15,4 +15,12 @@ void ki_key_format(const kith_key *key, char *ret_text);
  * err tells apart. */
 kith_key *ki_key_parse(const char *text, size_t length, kith_error *err);
 
+/* Ed25519 over mark and bytes; length is at most 512. Each use has its own mark, so
+ * that nothing signed for one can be shown for another. */
+#define KEY_SIGNED_MAX 512
+void ki_key_sign(const kith_key *key, const char *mark, const uint8_t *bytes, size_t length,
+    uint8_t ret[KITH_SIGNATURE_SIZE]);
+bool ki_key_verify(const uint8_t key[KITH_KEY_SIZE], const char *mark, const uint8_t *bytes,
+    size_t length, const uint8_t signature[KITH_SIGNATURE_SIZE]);
+
 #endif

@@ -81,8 +81,7 @@ static uint32_t cut(const telling *t, const ki_piece *ask, uint64_t n, uint32_t 
         ki_item left = *ki_set_at(&t->view->set, at - 1);
         const ki_item *right = ki_set_at(&t->view->set, at);
         ki_bound place;
-        if (ki_bound_between(&left, right, &place) &&
-            ki_bound_order(place, ask->lo) > 0 &&
+        if (ki_bound_between(&left, right, &place) && ki_bound_order(place, ask->lo) > 0 &&
             (count == 0 || ki_bound_order(ret[count - 1], place) < 0)) {
             ret[count++] = place;
         }
@@ -129,15 +128,13 @@ static void tell_cells(telling *t, const ki_piece *ask) {
     while ((item = ki_walk_next(&w)) != NULL &&
            ki_bound_order((ki_bound){ item->expiry, item->id[0] }, ask->hi) < 0) {
         uint64_t tag = ki_salted_tag(&t->salt, item);
-        ki_cells_put(
-            cells, ask->start, ask->count, tag, ki_salted_check(&t->salt, tag), 1);
+        ki_cells_put(cells, ask->start, ask->count, tag, ki_salted_check(&t->salt, tag), 1);
     }
     for (uint32_t at = 0; at < ask->count; at += CELLS_MAX) {
         uint32_t n = ask->count - at < CELLS_MAX ? ask->count - at : CELLS_MAX;
-        ki_piece p = { .kind = TELL_CELLS,
-            .rid = ask->rid,
-            .start = ask->start + at,
-            .count = n };
+        ki_piece p = {
+            .kind = TELL_CELLS, .rid = ask->rid, .start = ask->start + at, .count = n
+        };
         memcpy(p.cells, cells + at, n * sizeof *cells);
         while (p.count > 0 && !tell(t, &p)) p.count -= CELLS_STEP; /* wide counts */
     }
@@ -201,7 +198,8 @@ static void send_range(telling *t, const ki_piece *ask) {
 }
 
 static void answer_one(telling *t, ki_piece *ask) {
-    uint64_t n = ask->kind == ASK_CELLS || ask->kind == ASK_TAGS ? count_of(t->view, ask) : 0;
+    uint64_t n =
+        ask->kind == ASK_CELLS || ask->kind == ASK_TAGS ? count_of(t->view, ask) : 0;
     if (ask->kind == ASK_CELLS && n > SYNC_ITEMS_MAX) {
         ask->kind = ASK_EXPAND; /* it grew */
     }
@@ -291,9 +289,7 @@ static void end_job(ki_sync *s, ki_job *j, ki_bound reached) {
         .from = s->me,
         .nonce = j->nonce,
         .scope = j->scope };
-    ki_piece piece = {
-        .kind = TELL_END, .rid = j->rid, .hi = reached, .total = j->sent
-    };
+    ki_piece piece = { .kind = TELL_END, .rid = j->rid, .hi = reached, .total = j->sent };
     if (p != NULL && s->frame_count < SYNC_FRAMES_MAX) {
         telling t = { .s = s, .peer = p, .head = head };
         ki_frame_begin(&t.w, &head);

@@ -20,8 +20,14 @@
 #define OTHERS_NS (2 * SECOND_NS)
 /* Pieces in a frame that need not wait for more. */
 #define FULL_ENOUGH 12
-/* An exchange that got nothing for so long lets another begin. */
+/* An exchange that gained nothing for so long lets another begin; and ends. */
 #define STALLED_NS (2 * SECOND_NS)
+#define USELESS_NS (60 * SECOND_NS)
+/* Requests of one pass: far more than an honest peer's answers lead to. */
+#define REQUESTS(ours, theirs) (4096 + (ours) / 2 + (theirs) / 256)
+#define THEIRS_MAX             (UINT64_C(1) << 26)
+/* Packets pushed in one exchange: every one of ours thrice, for lossy wires. */
+#define PUSHES(ours) (3 * (ours) + 4096)
 
 void ki_exchange_check(const ki_exchange *x) {
     CHECK(x->peer < SYNC_PEERS_MAX);
@@ -62,7 +68,8 @@ static void begin(ki_sync *s, uint32_t peer, ki_exchange **place) {
     x->view = v;
     v->pins++;
     x->state = PASS_WAIT;
-    x->began_ns = x->moved_ns = s->now_ns;
+    x->began_ns = x->moved_ns = x->gained_ns = s->now_ns;
+    x->seen_changes = v->changes;
     x->due_ns = s->now_ns + dice_below(&s->dice, wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
     *place = x;
     s->stat.exchanges++;
@@ -91,7 +98,7 @@ void ki_ask_consider(ki_sync *s) {
         ki_exchange *x = s->exchanges[i];
         if (x == NULL) {
             place = place == NULL ? &s->exchanges[i] : place;
-        } else if (x->moved_ns + STALLED_NS > s->now_ns) {
+        } else if (x->gained_ns + STALLED_NS > s->now_ns) {
             return;
         }
     }
@@ -115,9 +122,7 @@ void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns) {
         p->checked_changes = x->view->changes;
         memcpy(p->checked_root, p->root, ROOT_SIZE);
     }
-    p->backoff_ns = agreed              ? 0
-                    : p->backoff_ns == 0 ? AGAIN_NS
-                                         : 2 * p->backoff_ns;
+    p->backoff_ns = agreed ? 0 : p->backoff_ns == 0 ? AGAIN_NS : 2 * p->backoff_ns;
     p->backoff_ns = p->backoff_ns > AGAIN_MAX_NS ? AGAIN_MAX_NS : p->backoff_ns;
     p->again_ns = s->now_ns + (wait_ns != 0 ? wait_ns : p->backoff_ns);
     if (agreed && x->view->late_count == 0 && x->view->fed >= s->index->last) {
@@ -143,7 +148,8 @@ static int by_number(const void *a, const void *b) {
 static void renew(ki_sync *s, ki_exchange *x) {
     x->nonce = ki_nonce(s->config.secret, dice_roll(&s->dice));
     ki_salt_of(x->nonce, &x->salt);
-    uint64_t floor = s->index->now_us > x->view->cut_us ? s->index->now_us : x->view->cut_us;
+    uint64_t floor =
+        s->index->now_us > x->view->cut_us ? s->index->now_us : x->view->cut_us;
     floor = (floor / 1000000 + 1) * 1000000;
     x->floor_us = floor > x->floor_us ? floor : x->floor_us;
     x->open_count = x->slot_count = x->push_count = x->range_count = 0;
@@ -157,9 +163,11 @@ void ki_pass_begin(ki_sync *s, ki_exchange *x) {
     renew(s, x);
     x->state = PASS_OPEN;
     x->passes++;
-    x->pushed = 0;
     s->stat.passes++;
     s->stat.passes_peak = x->passes > s->stat.passes_peak ? x->passes : s->stat.passes_peak;
+    uint64_t theirs = s->peers[x->peer].count;
+    theirs = theirs > THEIRS_MAX ? THEIRS_MAX : theirs;
+    x->last_rid = x->next_rid + (uint32_t) (REQUESTS(x->view->set.count, theirs));
     x->refused_count = s->refused_count;
     for (uint32_t i = 0; i < x->refused_count; i++) {
         x->refused[i] = ki_salted_tag(&x->salt, &s->refused[i]);
@@ -251,6 +259,16 @@ static bool give_up(ki_sync *s, ki_exchange *x) {
     return false;
 }
 
+/* Whoever only keeps us busy is left, longer each time. */
+static bool gains_nothing(const ki_sync *s, ki_exchange *x) {
+    if (x->seen_changes != x->view->changes) {
+        x->seen_changes = x->view->changes;
+        x->gained_ns = s->now_ns;
+        x->gained++;
+    }
+    return x->gained_ns + USELESS_NS <= s->now_ns || x->pushed > PUSHES(x->view->set.count);
+}
+
 void ki_ask_step(ki_sync *s, ki_exchange *x) {
     ki_exchange_check(x);
     if (x->state == PASS_WAIT) {
@@ -265,17 +283,21 @@ void ki_ask_step(ki_sync *s, ki_exchange *x) {
         ki_ask_end(s, x, false, p->backoff_ns == 0 ? AGAIN_NS : p->backoff_ns);
         return;
     }
+    if (gains_nothing(s, x)) {
+        ki_ask_end(s, x, false, 0);
+        return;
+    }
     uint64_t quiet = patience(s, x, 1);
     if (x->state == PASS_OPEN && done_asking(x)) {
         x->state = PASS_QUIET;
         x->due_ns = s->now_ns + quiet;
-        x->began_ns = s->now_ns;
+        x->quiet_ns = s->now_ns;
     }
     if (x->state != PASS_QUIET) {
         return;
     }
     /* Packets still coming are waited for, but not for ever: live ones come too. */
-    uint64_t most = x->began_ns + (4 * quiet > SECOND_NS ? 4 * quiet : SECOND_NS);
+    uint64_t most = x->quiet_ns + (4 * quiet > SECOND_NS ? 4 * quiet : SECOND_NS);
     uint64_t moved = x->moved_ns + quiet;
     if (s->now_ns >= x->due_ns && (s->now_ns >= moved || s->now_ns >= most)) {
         ask_root(s, x);
@@ -375,9 +397,11 @@ static uint32_t under_way(const ki_exchange *x, uint8_t kind) {
 
 /* The next open range, if what may come of it has room. */
 static ki_slot *next_range(ki_sync *s, ki_exchange *x) {
-    if (x->open_count == 0 || x->slot_count == SYNC_WINDOW ||
-        x->next_rid == SYNC_REQUESTS_MAX) {
-        x->open_count = x->next_rid == SYNC_REQUESTS_MAX ? 0 : x->open_count;
+    if (x->next_rid == x->last_rid) {
+        s->stat.dropped += x->open_count;
+        x->open_count = 0;
+    }
+    if (x->open_count == 0 || x->slot_count == SYNC_WINDOW) {
         return NULL;
     }
     const ki_range range = x->open[x->open_count - 1];
@@ -474,7 +498,7 @@ static const ki_item *next_of_range(ki_exchange *x) {
 }
 
 bool ki_ask_push(ki_sync *s, ki_exchange *x, ki_item *ret) {
-    (void) s;
+    x->gained_ns = x->push_count + x->range_count > 0 ? s->now_ns : x->gained_ns;
     if (x->push_count > 0) {
         *ret = x->push[x->push_at];
         x->push_at = (x->push_at + 1) % SYNC_PUSH_MAX;

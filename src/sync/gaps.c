@@ -14,8 +14,8 @@
 #define OTHER_MIN_NS  (20 * MS)
 #define OTHER_SPAN_NS (180 * MS)
 #define TRIES_MAX     3
-#define KEYS_PACKETS  64   /* repeated for one KEYS */
-#define REPAIRS_PER_S 1000 /* in all */
+#define KEYS_PACKETS  64         /* repeated for one KEYS */
+#define REPAIRS_PER_S 1000       /* in all */
 #define REPEAT_NS     (100 * MS) /* not again so soon after somebody repeated it */
 
 static uint64_t mix(uint64_t source, uint64_t epoch, uint64_t seq) {
@@ -25,7 +25,8 @@ static uint64_t mix(uint64_t source, uint64_t epoch, uint64_t seq) {
 
 /* A source's place is one of eight; the one heard longest ago makes room. */
 static ki_gap_source *source_of(ki_gaps *g, uint64_t source, uint64_t epoch) {
-    ki_gap_source *set = &g->sources[mix(source, 0, 0) % (GAPS_SOURCES / GAPS_WAYS) * GAPS_WAYS];
+    ki_gap_source *set =
+        &g->sources[mix(source, 0, 0) % (GAPS_SOURCES / GAPS_WAYS) * GAPS_WAYS];
     ki_gap_source *room = set;
     for (int i = 0; i < GAPS_WAYS; i++) {
         if (set[i].source == source) {
@@ -46,7 +47,8 @@ static ki_recent *recent_of(ki_gaps *g, uint64_t source, uint64_t epoch, uint64_
 }
 
 static bool is_it(const ki_recent *e, uint64_t source, uint64_t epoch, uint64_t seq) {
-    return e->item.arrival != 0 && e->seq == seq && e->source == source && e->epoch == epoch;
+    return e->item.arrival != 0 && e->seq == seq && e->source == source &&
+           e->epoch == epoch;
 }
 
 /* Bits of what lies between the newest so far and a newer one. */

@@ -10,9 +10,9 @@
 
 /* Now and then for those who joined in silence; sooner when there is news; an
  * answer to a stranger at once, but not all strangers' at the same moment. */
-#define HELLO_IDLE_NS (30 * SECOND_NS)
-#define HELLO_NEWS_NS (2 * SECOND_NS)
-#define HELLO_SOON_NS UINT64_C(50000000)
+#define HELLO_IDLE_NS  (30 * SECOND_NS)
+#define HELLO_NEWS_NS  (2 * SECOND_NS)
+#define HELLO_SOON_NS  UINT64_C(50000000)
 #define HELLO_LEAST_NS UINT64_C(100000000)
 /* A signature costs 100 µs: so many HELLOs a second are looked at. */
 #define HELLOS_PER_S 200
@@ -109,7 +109,8 @@ static void judge(ki_sync *s, ki_peer *p, const ki_hello *h, uint64_t nonce) {
                                 ? s->index->last
                                 : p->agreed_arrival;
     } else if (p->checked && v != NULL && p->checked_changes == v->changes &&
-               p->hello_nonce == nonce && memcmp(p->checked_root, h->root, ROOT_SIZE) == 0) {
+               p->hello_nonce == nonce &&
+               memcmp(p->checked_root, h->root, ROOT_SIZE) == 0) {
         p->differs = false; /* nothing changed since we looked */
     }
 }
@@ -233,8 +234,8 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
     if (s->now_ns < s->hello_ns || !ki_view_at(v, s->index->second, &sum)) {
         return false;
     }
-    bool needless = s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer &&
-                    s->hello_last_ns != 0;
+    bool needless =
+        s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer && s->hello_last_ns != 0;
     s->hello_changes = v->changes;
     s->hello_equal = 0;
     s->hello_ns = s->now_ns + HELLO_IDLE_NS / 2 + dice_below(&s->dice, HELLO_IDLE_NS);

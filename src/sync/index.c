@@ -15,8 +15,8 @@
 
 _Static_assert(INDEX_SETTLE_US == SECOND, "boundaries are seconds");
 
-void ki_item_of(ki_item *ret, int64_t expires_us, const uint8_t id[KITH_ID_SIZE],
-    uint64_t arrival) {
+void ki_item_of(
+    ki_item *ret, int64_t expires_us, const uint8_t id[KITH_ID_SIZE], uint64_t arrival) {
     *ret = (ki_item){ .expiry = expires_us < 0 ? 0 : (uint64_t) expires_us,
         .id = { wire_get64(id), wire_get64(id + 8) },
         .arrival = arrival };
@@ -62,8 +62,7 @@ static bool late_room(ki_view *v) {
         return true;
     }
     uint32_t size = v->late_size == 0 ? 64 : 2 * v->late_size;
-    ki_late *more =
-        size > INDEX_LATE_MAX ? NULL : realloc(v->late, size * sizeof *v->late);
+    ki_late *more = size > INDEX_LATE_MAX ? NULL : realloc(v->late, size * sizeof *v->late);
     if (more == NULL) {
         return false;
     }
@@ -72,27 +71,29 @@ static bool late_room(ki_view *v) {
     return true;
 }
 
-static void late_put(ki_view *v, const ki_late *late) {
-    uint32_t i = v->late_count++;
-    for (; i > 0 && v->late[(i - 1) / 2].due_us > late->due_us; i = (i - 1) / 2) {
+/* Fills the hole at i with this one, or with what must stand above it. */
+static void late_sift(ki_view *v, uint32_t i, ki_late late) {
+    while (i > 0 && v->late[(i - 1) / 2].due_us > late.due_us) {
         v->late[i] = v->late[(i - 1) / 2];
+        i = (i - 1) / 2;
     }
-    v->late[i] = *late;
-}
-
-static ki_late late_take(ki_view *v) {
-    CHECK(v->late_count > 0);
-    ki_late first = v->late[0], last = v->late[--v->late_count];
-    uint32_t i = 0;
-    for (uint32_t k = 1; k < v->late_count; k = 2 * i + 1) {
+    for (uint32_t k = 2 * i + 1; k < v->late_count; k = 2 * i + 1) {
         k += k + 1 < v->late_count && v->late[k + 1].due_us < v->late[k].due_us;
-        if (last.due_us <= v->late[k].due_us) {
+        if (late.due_us <= v->late[k].due_us) {
             break;
         }
         v->late[i] = v->late[k];
         i = k;
     }
-    v->late[i] = last;
+    v->late[i] = late;
+}
+
+static ki_late late_take(ki_view *v) {
+    CHECK(v->late_count > 0);
+    ki_late first = v->late[0], last = v->late[--v->late_count];
+    if (v->late_count > 0) {
+        late_sift(v, 0, last);
+    }
     return first;
 }
 
@@ -107,7 +108,8 @@ static void feed_view(ki_view *v, const ki_entry *e, uint64_t now_us) {
     uint64_t here = boundary_after(e->arrived_us, 2 * (uint64_t) INDEX_SETTLE_US);
     uint64_t due = settle < here ? settle : here;
     if (due > now_us && late_room(v)) {
-        late_put(v, &(ki_late){ due, settle, e->item });
+        v->late_count++;
+        late_sift(v, v->late_count - 1, (ki_late){ due, settle, e->item });
     } else {
         enter(v, &e->item, settle);
     }
@@ -213,7 +215,8 @@ static bool same_scope(const ki_scope *a, const ki_scope *b) {
     }
     for (int i = 0; i < 2; i++) {
         if (a->patterns[i].length != b->patterns[i].length ||
-            memcmp(a->patterns[i].bytes, b->patterns[i].bytes, a->patterns[i].length) != 0 ||
+            memcmp(a->patterns[i].bytes, b->patterns[i].bytes, a->patterns[i].length) !=
+                0 ||
             memcmp(a->key[i], b->key[i], KITH_KEY_SIZE) != 0) {
             return false;
         }
@@ -250,13 +253,33 @@ ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
     return room;
 }
 
+static bool leave(ki_view *v, const ki_item *item) {
+    for (uint32_t i = 0; i < v->late_count; i++) {
+        if (ki_item_order(&v->late[i].item, item) == 0) {
+            ki_late last = v->late[--v->late_count];
+            if (i < v->late_count) {
+                late_sift(v, i, last);
+            }
+            return true;
+        }
+    }
+    if (!ki_set_remove(&v->set, item)) {
+        return false;
+    }
+    v->changes++;
+    memset(v->roots, 0, sizeof v->roots);
+    return true;
+}
+
+void ki_index_drop(ki_index *x, const ki_item *item) {
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) (void) leave(&x->views[i], item);
+}
+
 void ki_index_lost(ki_index *x, const ki_item *item) {
     for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
         ki_view *v = &x->views[i];
-        if (ki_set_remove(&v->set, item)) {
-            v->changes++;
+        if (leave(v, item)) {
             v->cut_us = item->expiry + 1 > v->cut_us ? item->expiry + 1 : v->cut_us;
-            memset(v->roots, 0, sizeof v->roots);
         }
     }
 }

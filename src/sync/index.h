@@ -30,8 +30,8 @@
 
 typedef struct ki_scope {
     uint32_t hash;
-    bool same;                       /* both follow patterns[0] */
-    uint8_t key[2][KITH_KEY_SIZE];   /* else: the lower key first */
+    bool same;                     /* both follow patterns[0] */
+    uint8_t key[2][KITH_KEY_SIZE]; /* else: the lower key first */
     ki_patterns patterns[2];
 } ki_scope;
 
@@ -54,8 +54,8 @@ typedef struct ki_entry {
     const uint8_t *source;
 } ki_entry;
 
-void ki_item_of(ki_item *ret, int64_t expires_us, const uint8_t id[KITH_ID_SIZE],
-    uint64_t arrival);
+void ki_item_of(
+    ki_item *ret, int64_t expires_us, const uint8_t id[KITH_ID_SIZE], uint64_t arrival);
 
 typedef struct ki_late {
     uint64_t due_us, settle_us;
@@ -69,7 +69,7 @@ typedef struct ki_boundary {
 
 typedef struct ki_view {
     bool used;
-    uint32_t pins; /* exchanges under way: it stays */
+    uint32_t pins;    /* exchanges under way: it stays */
     uint64_t used_us; /* its last use */
     ki_scope scope;
     uint64_t fed, needed; /* arrivals */
@@ -83,7 +83,7 @@ typedef struct ki_view {
 
 typedef struct ki_index {
     uint64_t now_us, last; /* last: highest arrival of the store */
-    uint64_t second;             /* of the last boundary */
+    uint64_t second;       /* of the last boundary */
     ki_view views[INDEX_VIEWS_MAX];
 } ki_index;
 
@@ -112,6 +112,8 @@ bool ki_view_at(const ki_view *v, uint64_t second, ki_sum *ret);
 /* A packet that the store does not have any more: it leaves every view, and
  * nothing that expires as early is claimed or wanted from then on. */
 void ki_index_lost(ki_index *x, const ki_item *item);
+/* A packet that was taken back: it leaves, and may be claimed by others. */
+void ki_index_drop(ki_index *x, const ki_item *item);
 /* Everything is read again. */
 void ki_index_rebuild(ki_index *x);
 

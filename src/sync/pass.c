@@ -8,15 +8,15 @@
 
 #include <stdlib.h>
 
-#define CELLS_LEAST  17   /* items of a range worth coding; fewer are listed */
-#define CELLS_MOST   2048
-#define CELLS_APART  48   /* counts that differ by more: split first */
-#define CELLS_BEGIN  8
-#define CELLS_DENSE  32
-#define CELLS_SPARE  4 /* beyond 1.4 for each difference */
+#define CELLS_LEAST    17 /* items of a range worth coding; fewer are listed */
+#define CELLS_MOST     2048
+#define CELLS_APART    48 /* counts that differ by more: split first */
+#define CELLS_BEGIN    8
+#define CELLS_DENSE    32
+#define CELLS_SPARE    4 /* beyond 1.4 for each difference */
 #define DECODED_ENOUGH 4
-#define PARTS_ENOUGH 20
-#define PAUSE_MAX_S  300
+#define PARTS_ENOUGH   20
+#define PAUSE_MAX_S    300
 
 static uint32_t cells_limit(uint64_t ours, uint64_t theirs) {
     uint64_t most = (ours > theirs ? ours : theirs) * 5 / 8 / CELLS_STEP * CELLS_STEP;
@@ -72,8 +72,8 @@ typedef struct parts {
     uint32_t differing;
 } parts;
 
-static void compare(const ki_exchange *x, const ki_range *range, const ki_piece *p,
-    parts *ret) {
+static void compare(
+    const ki_exchange *x, const ki_range *range, const ki_piece *p, parts *ret) {
     ki_sum before, below;
     ret->differing = 0;
     ki_set_below(&x->view->set, range->lo, &before);
@@ -130,8 +130,8 @@ static bool is_refused(const ki_exchange *x, uint64_t tag) {
 }
 
 /* The slot goes on to ask for these; none: it is done. */
-static void want(ki_sync *s, ki_exchange *x, ki_slot *slot, const uint64_t *tags,
-    uint32_t count) {
+static void want(
+    ki_sync *s, ki_exchange *x, ki_slot *slot, const uint64_t *tags, uint32_t count) {
     uint64_t wanted[SYNC_CELLS_MAX];
     uint32_t n = 0;
     CHECK(count <= SYNC_CELLS_MAX);
@@ -180,8 +180,9 @@ static void take_items(ki_sync *s, ki_exchange *x, ki_slot *slot, const ki_piece
         ki_push_range(s, x, &slot->range);
     } else {
         ki_walk_from(&w, &x->view->set, slot->range.lo);
-        while ((item = ki_walk_next(&w)) != NULL &&
-               ki_bound_order((ki_bound){ item->expiry, item->id[0] }, slot->range.hi) < 0) {
+        while (
+            (item = ki_walk_next(&w)) != NULL &&
+            ki_bound_order((ki_bound){ item->expiry, item->id[0] }, slot->range.hi) < 0) {
             uint64_t tag = ki_salted_tag(&x->salt, item);
             const uint64_t *at = bsearch(&tag, tags, p->count, sizeof tag, by_number);
             if (at != NULL) {
@@ -300,8 +301,9 @@ static void take_root(ki_sync *s, ki_exchange *x, const ki_piece *p) {
     x->idle_passes = moved ? 0 : x->idle_passes + 1;
     x->changes = x->view->changes;
     x->their_count = p->total;
-    if (x->idle_passes >= SYNC_IDLE_PASSES) {
-        ki_ask_end(s, x, false, 0);
+    if (x->idle_passes >= SYNC_IDLE_PASSES || x->passes == SYNC_PASSES_MAX) {
+        bool better = x->idle_passes < SYNC_IDLE_PASSES && x->gained > 0;
+        ki_ask_end(s, x, false, better ? SECOND_NS : 0);
         return;
     }
     ki_pass_begin(s, x);

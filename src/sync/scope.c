@@ -29,7 +29,8 @@ void ki_patterns_of(ki_patterns *ret, const ki_pattern *patterns, size_t count) 
     ki_pattern sorted[INDEX_FOLLOWS];
     bool fits = count <= INDEX_FOLLOWS && count > 0;
     memset(ret, 0, sizeof *ret);
-    for (size_t i = 0; i < count && fits; i++) memcpy(sorted[i], patterns[i], sizeof *sorted);
+    for (size_t i = 0; i < count && fits; i++)
+        memcpy(sorted[i], patterns[i], sizeof *sorted);
     if (fits) {
         qsort(sorted, count, sizeof *sorted, by_text);
     }
@@ -106,7 +107,6 @@ bool ki_scope_holds(
         return first;
     }
     bool second = ki_patterns_match(&s->patterns[1], subject);
-    return (first && second) ||
-           (second && memcmp(source, s->key[0], KITH_KEY_SIZE) == 0) ||
+    return (first && second) || (second && memcmp(source, s->key[0], KITH_KEY_SIZE) == 0) ||
            (first && memcmp(source, s->key[1], KITH_KEY_SIZE) == 0);
 }

@@ -113,6 +113,21 @@ void ki_sync_refuse(ki_sync *s, const ki_item *item) {
     s->refused_count += s->refused_count < SYNC_REFUSED_MAX;
 }
 
+void ki_sync_again(ki_sync *s, kith_time now) {
+    ki_sync_check(s);
+    s->now_ns = now.mono_ns;
+    s->refused_count = s->refused_at = 0;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        ki_peer *p = &s->peers[i];
+        p->checked = false;
+        p->boundary = 0;
+        p->again_ns = p->backoff_ns = 0;
+        p->differs = p->id != 0;
+    }
+    ki_hello_soon(s, 0);
+    ki_sync_check(s);
+}
+
 /* They ask us: where both began, the lower key goes on. */
 static void asked(ki_sync *s, const ki_peer *p) {
     for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
@@ -260,6 +275,17 @@ uint64_t ki_sync_due(const ki_sync *s) {
     return gaps < due ? gaps : due;
 }
 
+/* An answerer is being pushed to, or sends, for so long after the last ASK. */
+#define ASKED_NS (SECOND_NS / 2)
+
+bool ki_sync_busy(const ki_sync *s) {
+    bool busy = s->answered_ns != 0 && s->answered_ns + ASKED_NS > s->now_ns;
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        busy = busy || (s->exchanges[i] != NULL && s->exchanges[i]->state != PASS_WAIT);
+    }
+    return busy;
+}
+
 bool ki_sync_settled(const ki_sync *s) {
     for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
         if (s->exchanges[i] != NULL) {
@@ -267,11 +293,12 @@ bool ki_sync_settled(const ki_sync *s) {
         }
     }
     for (int i = 0; i < SYNC_PEERS_MAX; i++) {
-        if (s->peers[i].id != 0 && s->peers[i].differs) {
+        const ki_peer *p = &s->peers[i];
+        if (p->id != 0 && p->differs && p->backoff_ns == 0) {
             return false;
         }
     }
-    return !ki_answer_waiting(s);
+    return !ki_answer_waiting(s) && !ki_sync_busy(s);
 }
 
 uint64_t ki_sync_receipt(const ki_sync *s) {

@@ -28,27 +28,27 @@
 #include <kith/time.h>
 
 enum {
-    SYNC_PEERS_MAX = 64,      /* the one heard of longest ago makes room */
-    SYNC_EXCHANGES_MAX = 4,   /* as asker, at once */
-    SYNC_OPEN_MAX = 4096,     /* ranges known to differ and not yet asked for */
-    SYNC_WINDOW = 64,         /* requests under way */
-    SYNC_CELLS_MAX = 256,     /* of one range; above, it is split */
-    SYNC_ITEMS_MAX = 4096,    /* items looked at for cells or tags */
-    SYNC_TRIES_MAX = 8,       /* of a request */
-    SYNC_IDLE_PASSES = 3,     /* passes in a row that changed nothing */
-    SYNC_PUSH_MAX = 4096,     /* packets waiting to be pushed; ranges beside them */
+    SYNC_PEERS_MAX = 64,    /* the one heard of longest ago makes room */
+    SYNC_EXCHANGES_MAX = 4, /* as asker, at once */
+    SYNC_OPEN_MAX = 4096,   /* ranges known to differ and not yet asked for */
+    SYNC_WINDOW = 64,       /* requests under way */
+    SYNC_CELLS_MAX = 256,   /* of one range; above, it is split */
+    SYNC_ITEMS_MAX = 4096,  /* items looked at for cells or tags */
+    SYNC_TRIES_MAX = 8,     /* of a request */
+    SYNC_IDLE_PASSES = 3,   /* passes in a row that changed nothing */
+    SYNC_PASSES_MAX = 30,   /* of one exchange */
+    SYNC_PUSH_MAX = 4096,   /* packets waiting to be pushed; ranges beside them */
     SYNC_PUSH_RANGES = 256,
-    SYNC_CREDIT = 256,        /* packets of a range, first; doubles */
+    SYNC_CREDIT = 256, /* packets of a range, first; doubles */
     SYNC_CREDIT_MAX = 4096,
-    SYNC_FRAMES_MAX = 64,     /* answers waiting to go out */
-    SYNC_DATA_MAX = 1024,     /* packets asked for by tag, waiting to go out */
-    SYNC_JOBS_MAX = 128,      /* ranges being sent */
+    SYNC_FRAMES_MAX = 64, /* answers waiting to go out */
+    SYNC_DATA_MAX = 1024, /* packets asked for by tag, waiting to go out */
+    SYNC_JOBS_MAX = 128,  /* ranges being sent */
     SYNC_JOBS_OF_PEER = 32,
-    SYNC_RANGES_MAX = 8,      /* ranges that are sent to us */
-    SYNC_REFUSED_MAX = 4096,  /* ids not wanted again */
-    SYNC_LOOKS_MAX = 24576,   /* items looked at for one ASK: some 4 ms */
-    SYNC_REQUESTS_MAX = 1 << 20, /* of one pass: an honest one needs far fewer */
-    SYNC_ASKS_PER_S = 200,    /* ASK frames of one peer that are answered */
+    SYNC_RANGES_MAX = 8,     /* ranges that are sent to us */
+    SYNC_REFUSED_MAX = 4096, /* ids not wanted again */
+    SYNC_LOOKS_MAX = 24576,  /* items looked at for one ASK: some 4 ms */
+    SYNC_ASKS_PER_S = 200,   /* ASK frames of one peer that are answered */
 };
 
 typedef enum ki_pass_state {
@@ -72,9 +72,9 @@ typedef struct ki_slot {
     uint32_t tries;
     ki_range range;
     uint64_t due_ns, sent_ns;
-    uint64_t credit;  /* of a RANGE */
-    uint32_t asked;   /* cells */
-    uint32_t got;     /* bits: which eights of them are here */
+    uint64_t credit;            /* of a RANGE */
+    uint32_t asked;             /* cells */
+    uint32_t got;               /* bits: which eights of them are here */
     uint32_t tag_count, tag_at; /* ASK_TAGS: wanted, of them asked */
     union {
         ki_cell cells[SYNC_CELLS_MAX];
@@ -88,14 +88,17 @@ typedef struct ki_exchange {
     uint64_t nonce, floor_us;
     ki_salt salt;
     ki_view *view;
-    uint32_t next_rid, passes, idle_passes;
+    uint32_t next_rid, last_rid; /* last: no more requests in this pass */
+    uint32_t passes, idle_passes;
     uint64_t changes, their_count; /* at the last ROOT */
-    uint64_t due_ns;    /* WAIT, QUIET: until then */
-    uint64_t hold_ns;   /* a frame that is not full waits until then; 0: none does */
-    uint64_t began_ns, moved_ns; /* moved: the last time anything came of it */
+    uint64_t seen_changes;
+    uint64_t due_ns;  /* WAIT, QUIET: until then */
+    uint64_t hold_ns; /* a frame that is not full waits until then; 0: none does */
+    uint64_t began_ns, moved_ns, quiet_ns; /* moved: the last answer or packet */
+    uint64_t gained_ns, gained; /* the last packet that was new, or pushed; how many */
     uint32_t open_count, open_peak, slot_count;
     uint32_t push_at, push_count, range_count;
-    ki_item push_last;  /* of the range being pushed */
+    ki_item push_last; /* of the range being pushed */
     bool pushing;
     uint64_t pushed;
     /* what this pass met so far, to guess how many cells a range needs */
@@ -112,14 +115,14 @@ typedef struct ki_exchange {
 typedef struct ki_peer {
     uint64_t id; /* 0: free */
     uint8_t key[KITH_KEY_SIZE], ephemeral[32], mac_key[32];
-    ki_scope scope; /* joint */
-    uint64_t heard_ns, asked_ns;  /* any frame; an ASK to it by another */
+    ki_scope scope;              /* joint */
+    uint64_t heard_ns, asked_ns; /* any frame; an ASK to it by another */
     uint64_t again_ns, backoff_ns, rtt_ns;
-    uint64_t tokens_ns;           /* of its ASKs: time they are paid for */
+    uint64_t tokens_ns;                    /* of its ASKs: time they are paid for */
     uint64_t boundary, count, hello_nonce; /* of its last HELLO */
     uint8_t root[ROOT_SIZE];
-    bool differs;  /* by that HELLO, or it cannot be told */
-    bool checked;  /* agreed, or stuck, with these: */
+    bool differs; /* by that HELLO, or it cannot be told */
+    bool checked; /* agreed, or stuck, with these: */
     uint64_t checked_changes;
     uint8_t checked_root[ROOT_SIZE];
     uint64_t agreed_arrival; /* it has all that we had up to here */
@@ -206,6 +209,8 @@ typedef struct ki_heard {
     bool own;
 } ki_heard;
 void ki_sync_heard(ki_sync *s, const ki_heard *heard, kith_time now);
+/* Everything is asked for and compared once more: a clock was set. */
+void ki_sync_again(ki_sync *s, kith_time now);
 /* It will never be taken: do not ask for it again. */
 void ki_sync_refuse(ki_sync *s, const ki_item *item);
 
@@ -227,7 +232,9 @@ typedef struct ki_sync_out {
 int ki_sync_give(ki_sync *s, kith_time now, ki_sync_out *ret);
 uint64_t ki_sync_due(const ki_sync *s);
 
-/* Is no exchange under way or due? */
+/* Is an exchange bringing packets just now? */
+bool ki_sync_busy(const ki_sync *s);
+/* Is no exchange under way, or due for the first time? */
 bool ki_sync_settled(const ki_sync *s);
 /* Some peer has everything that we had up to this arrival; 0: none is known. */
 uint64_t ki_sync_receipt(const ki_sync *s);

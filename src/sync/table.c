@@ -43,7 +43,8 @@ static figures settle(uint64_t differences) {
     for (uint32_t i = 0; i < 2; i++) w_feed(&w, w.nodes[i]);
     w.data_needed = w.data_sent = w.control_bytes = w.control_frames = 0;
     uint64_t end = w.now_ns + 3600 * SECOND_NS;
-    while (w.now_ns < end && w.nodes[0]->sync.stat.agreed + w.nodes[1]->sync.stat.agreed == 0) {
+    while (w.now_ns < end &&
+           w.nodes[0]->sync.stat.agreed + w.nodes[1]->sync.stat.agreed == 0) {
         w_step(&w, w.now_ns + SECOND_NS);
     }
     for (int i = 0; i < 2; i++) {
@@ -60,8 +61,9 @@ static figures settle(uint64_t differences) {
     f.data = (double) w.data_sent / (w.data_needed == 0 ? 1 : (double) w.data_needed);
     printf("# %.0f frames, %.0f bytes, %llu packets for %llu, %u passes, %u open ranges, "
            "%.1f s of the wire%s\n",
-        f.frames, f.bytes, (unsigned long long) w.data_sent, (unsigned long long) w.data_needed,
-        f.passes, f.open_peak, (double) w.now_ns / 1e9, f.agreed ? "" : ", NOT AGREED");
+        f.frames, f.bytes, (unsigned long long) w.data_sent,
+        (unsigned long long) w.data_needed, f.passes, f.open_peak, (double) w.now_ns / 1e9,
+        f.agreed ? "" : ", NOT AGREED");
     return f;
 }
 
@@ -122,7 +124,8 @@ static void index_costs(uint32_t n) {
             (void) !ki_set_add(&set, &item);
         }
         double each = (seconds() - from) / n * 1e6;
-        row(order ? "9  index, in order: bytes per packet" : "9  index, random: bytes per packet",
+        row(order ? "9  index, in order: bytes per packet"
+                  : "9  index, random: bytes per packet",
             "<= 90", (double) set.bytes / n, 90);
         printf("# insert %.2f us (a signature check is about 50)\n", each);
         ki_set_fini(&set);
@@ -142,7 +145,8 @@ int main(int argc, char **argv) {
     f = newest(n, 0.1, false, 0, 0);
     row("4  newest 10 %: bytes each", "<= 1", f.per, 1);
     row("4  newest 10 %: sent twice, %", "<= 5", f.twice, 5);
-    row("4  newest 10 %, mixed TTL: bytes each", "<= 15", newest(n, 0.1, true, 0, 0).per, 15);
+    row("4  newest 10 %, mixed TTL: bytes each", "<= 15", newest(n, 0.1, true, 0, 0).per,
+        15);
     f = newest(n, 2, false, 0, 0);
     row("5  fresh: control frames per 1,000 packets", "<= 1", f.frames / n * 1000, 1);
     f = scattered(n, 1000, n / 100, 30, 10);
@@ -156,7 +160,8 @@ int main(int argc, char **argv) {
     row("6  30 % loss, newest 10 %: data", "<= 1.6", f.data, 1.6);
     double few = scattered(n, 10, n / 100, 0, 0).per;
     double many = scattered(n, 40000, n / 100, 0, 0).per;
-    row("8  10 against 40,000 sources: % apart", "<= 2", 100 * (many > few ? many / few - 1 : few / many - 1), 2);
+    row("8  10 against 40,000 sources: % apart", "<= 2",
+        100 * (many > few ? many / few - 1 : few / many - 1), 2);
     index_costs(n);
     return missed != 0;
 }

@@ -57,7 +57,7 @@ typedef struct world {
     w_letter **wire; /* a heap by time */
     uint32_t wire_count, wire_size;
     uint64_t control_frames, control_bytes, data_sent, data_needed;
-    bool live; /* posts go out at once */
+    void (*lie)(struct world *w, w_node *n, ki_frame *frame); /* of a liar */
     w_node *nodes[W_NODES];
 } world;
 
@@ -120,8 +120,8 @@ static w_letter *w_next(world *w) {
 }
 
 /* To everybody else, each with his own luck. */
-static void w_send(world *w, uint32_t from, const uint8_t *bytes, uint16_t length,
-    uint32_t packet) {
+static void w_send(
+    world *w, uint32_t from, const uint8_t *bytes, uint16_t length, uint32_t packet) {
     for (uint32_t to = 0; to < w->node_count; to++) {
         if (to == from || dice_below(&w->dice, 100) < w->drop) continue;
         unsigned copies = 1 + (dice_below(&w->dice, 100) < w->repeat);
@@ -135,8 +135,10 @@ static void w_send(world *w, uint32_t from, const uint8_t *bytes, uint16_t lengt
             l->length = length;
             if (length > 0) memcpy(l->bytes, bytes, length);
             if (length > 0 && dice_below(&w->dice, 100) < w->spoil) {
-                l->bytes[dice_below(&w->dice, length)] ^= (uint8_t) (1 + dice_below(&w->dice, 255));
-                if (dice_below(&w->dice, 4) == 0) l->length = (uint16_t) dice_below(&w->dice, length);
+                l->bytes[dice_below(&w->dice, length)] ^=
+                    (uint8_t) (1 + dice_below(&w->dice, 255));
+                if (dice_below(&w->dice, 4) == 0)
+                    l->length = (uint16_t) dice_below(&w->dice, length);
                 if (l->length == 0) l->length = 1;
             }
             w_post(w, l);
@@ -208,8 +210,10 @@ static void w_speak(world *w, uint32_t from) {
     w_node *n = w->nodes[from];
     ki_sync_out out;
     w_feed(w, n);
-    for (int i = 0; i < 5000 && ki_sync_give(&n->sync, w_time(w, n), &out) != SYNC_NOTHING; i++) {
+    for (int i = 0; i < 5000 && ki_sync_give(&n->sync, w_time(w, n), &out) != SYNC_NOTHING;
+         i++) {
         if (n->mute) continue;
+        if (n->liar && out.kind == SYNC_FRAME) w->lie(w, n, &out.frame);
         if (out.kind == SYNC_PACKET) {
             w->data_sent++;
             w_send(w, from, NULL, 0, n->rows[out.item.arrival - 1]);
@@ -271,7 +275,9 @@ static void w_begin(world *w, uint64_t seed, uint32_t nodes) {
     w->now_ns = SECOND_NS;
     for (uint32_t i = 0; i < nodes; i++) {
         w_node *n = w->nodes[i] = calloc(1, sizeof *n);
-        ki_sync_config c = { .seed = dice_roll(&w->dice), .sign = w_sign, .verify = w_verify };
+        ki_sync_config c = {
+            .seed = dice_roll(&w->dice), .sign = w_sign, .verify = w_verify
+        };
         w_key(i, c.key);
         for (int k = 0; k < 4; k++) wire_put64(c.secret + 8 * k, dice_roll(&w->dice));
         ki_index_init(&n->index);
@@ -301,8 +307,8 @@ static bool w_lacks(const world *w, uint32_t a, uint32_t b, uint32_t packet) {
     const w_packet *p = &w->packets[packet];
     int64_t now_a = w_time(w, w->nodes[a]).wall_us, now_b = w_time(w, w->nodes[b]).wall_us;
     int64_t floor = (now_a > now_b ? now_a : now_b) + 2000000;
-    return w->nodes[a]->have[packet] && !w->nodes[b]->have[packet] && p->expires_us > floor &&
-           ki_sync_follows(&w->nodes[b]->sync, w_names[p->name]);
+    return w->nodes[a]->have[packet] && !w->nodes[b]->have[packet] &&
+           p->expires_us > floor && ki_sync_follows(&w->nodes[b]->sync, w_names[p->name]);
 }
 
 static bool w_agreed(const world *w) {
