@@ -520,30 +520,48 @@ bool ki_ask_push(ki_sync *s, ki_exchange *x, ki_item *ret) {
     return false;
 }
 
-uint64_t ki_ask_due(const ki_sync *s) {
-    uint64_t due = UINT64_MAX;
-    for (int k = 0; k < SYNC_EXCHANGES_MAX; k++) {
-        const ki_exchange *x = s->exchanges[k];
-        if (x == NULL) {
+/* When the next exchange may begin; what cannot yet is looked at a little later. */
+static uint64_t begin_due(const ki_sync *s) {
+    uint64_t due = UINT64_MAX, free = s->now_ns + SECOND_NS / 50;
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        const ki_exchange *x = s->exchanges[i];
+        uint64_t stalled = x == NULL ? 0 : x->gained_ns + STALLED_NS;
+        free = stalled > free ? stalled : free;
+    }
+    for (uint32_t i = 0; i < SYNC_PEERS_MAX; i++) {
+        const ki_peer *p = &s->peers[i];
+        if (p->id == 0 || !p->differs || busy_with(s, i)) {
             continue;
         }
-        if (x->push_count > 0 || x->range_count > 0) {
-            return 0;
-        }
-        if (x->state == PASS_WAIT || x->state == PASS_QUIET) {
-            due = x->due_ns < due ? x->due_ns : due;
-        }
-        for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
-            const ki_slot *slot = &x->slots[i];
-            uint64_t at = slot->due_ns < x->hold_ns ? x->hold_ns : slot->due_ns;
-            due = slot->rid != 0 && at < due ? at : due;
-        }
+        uint64_t at = p->asked_ns == 0 ? 0 : p->asked_ns + OTHERS_NS;
+        at = p->again_ns > at ? p->again_ns : at;
+        at = at > s->now_ns ? at : free;
+        due = at < due ? at : due;
     }
-    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
-        const ki_peer *p = &s->peers[i];
-        if (p->id != 0 && p->differs && p->again_ns < due) {
-            due = p->again_ns;
-        }
+    return due;
+}
+
+static uint64_t exchange_due(const ki_exchange *x) {
+    uint64_t due = UINT64_MAX;
+    if (x->push_count > 0 || x->range_count > 0) {
+        return 0;
+    }
+    if (x->state == PASS_WAIT || x->state == PASS_QUIET) {
+        due = x->due_ns;
+    }
+    for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+        const ki_slot *slot = &x->slots[i];
+        uint64_t at = slot->due_ns < x->hold_ns ? x->hold_ns : slot->due_ns;
+        due = slot->rid != 0 && at < due ? at : due;
+    }
+    return due;
+}
+
+uint64_t ki_ask_due(const ki_sync *s) {
+    uint64_t due = begin_due(s);
+    for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
+        uint64_t at = s->exchanges[i] == NULL ? UINT64_MAX : exchange_due(s->exchanges[i]);
+        due = at < due ? at : due;
     }
     return due;
 }

@@ -228,10 +228,15 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
     ki_view *v = ki_own_view(s);
     ki_sum sum;
     if (v == NULL || !ki_view_ready(v)) {
+        s->hello_ns = s->now_ns > s->hello_ns ? s->now_ns + SECOND_NS / 50 : s->hello_ns;
         return false;
     }
     hurry(s, v);
-    if (s->now_ns < s->hello_ns || !ki_view_at(v, s->index->second, &sum)) {
+    if (s->now_ns < s->hello_ns) {
+        return false;
+    }
+    if (!ki_view_at(v, s->index->second, &sum)) { /* packets left it just now */
+        s->hello_ns = s->now_ns + SECOND_NS / 4;
         return false;
     }
     bool needless =

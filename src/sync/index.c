@@ -149,6 +149,7 @@ void ki_index_tick(ki_index *x, int64_t now_us, uint64_t last) {
         if (!v->used) {
             continue;
         }
+        v->needed = x->second == 0 ? last : v->needed;
         while (v->late_count > 0 && v->late[0].due_us <= second * SECOND) {
             ki_late late = late_take(v);
             enter(v, &late.item, late.settle_us);
@@ -248,7 +249,7 @@ ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
     room->used = true;
     room->used_us = x->now_us;
     room->scope = *scope;
-    room->needed = x->last;
+    room->needed = x->second == 0 ? UINT64_MAX : x->last; /* the first tick tells */
     room->cut_us = x->now_us > INDEX_KEEP_US ? x->now_us - INDEX_KEEP_US : 0;
     return room;
 }

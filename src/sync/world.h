@@ -63,7 +63,7 @@ typedef struct world {
 
 static const char *const w_names[W_NAMES] = { "a.x", "a.y", "b.x", "b.y.z" };
 
-static void w_key(uint32_t node, uint8_t ret[KITH_KEY_SIZE]) {
+static inline void w_key(uint32_t node, uint8_t ret[KITH_KEY_SIZE]) {
     memset(ret, 0, KITH_KEY_SIZE);
     ret[0] = 0x77;
     ret[7] = (uint8_t) (node + 1);
@@ -72,29 +72,29 @@ static void w_key(uint32_t node, uint8_t ret[KITH_KEY_SIZE]) {
 
 /* A signature that only says who could have made it: real ones stand in
  * sync_test.c and cost too much for a million HELLOs. */
-static void w_sign(void *ctx, const uint8_t *bytes, size_t length, uint8_t ret[64]) {
+static inline void w_sign(void *ctx, const uint8_t *bytes, size_t length, uint8_t ret[64]) {
     (void) ctx;
     ki_blake2b(bytes, length, ret, 64);
 }
 
-static bool w_verify(const uint8_t key[KITH_KEY_SIZE], const uint8_t *bytes, size_t length,
-    const uint8_t signature[64]) {
+static inline bool w_verify(const uint8_t key[KITH_KEY_SIZE], const uint8_t *bytes,
+    size_t length, const uint8_t signature[64]) {
     uint8_t want[64];
     (void) key;
     ki_blake2b(bytes, length, want, 64);
     return memcmp(want, signature, 64) == 0;
 }
 
-static kith_time w_time(const world *w, const w_node *n) {
+static inline kith_time w_time(const world *w, const w_node *n) {
     return (kith_time){ .mono_ns = w->now_ns,
         .wall_us = W_START + (int64_t) (w->now_ns / 1000) + n->skew_us };
 }
 
-static bool w_sooner(const w_letter *a, const w_letter *b) {
+static inline bool w_sooner(const w_letter *a, const w_letter *b) {
     return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->order < b->order;
 }
 
-static void w_post(world *w, w_letter *l) {
+static inline void w_post(world *w, w_letter *l) {
     if (w->wire_count == w->wire_size) {
         w->wire_size = w->wire_size == 0 ? 256 : 2 * w->wire_size;
         w->wire = realloc(w->wire, w->wire_size * sizeof(w_letter *));
@@ -106,7 +106,7 @@ static void w_post(world *w, w_letter *l) {
     w->wire[i] = l;
 }
 
-static w_letter *w_next(world *w) {
+static inline w_letter *w_next(world *w) {
     w_letter *first = w->wire[0], *last = w->wire[--w->wire_count];
     uint32_t i = 0;
     for (uint32_t k = 1; k < w->wire_count; k = 2 * i + 1) {
@@ -120,7 +120,7 @@ static w_letter *w_next(world *w) {
 }
 
 /* To everybody else, each with his own luck. */
-static void w_send(
+static inline void w_send(
     world *w, uint32_t from, const uint8_t *bytes, uint16_t length, uint32_t packet) {
     for (uint32_t to = 0; to < w->node_count; to++) {
         if (to == from || dice_below(&w->dice, 100) < w->drop) continue;
@@ -146,8 +146,8 @@ static void w_send(
     }
 }
 
-static uint32_t w_packet_new(world *w, uint32_t source, uint32_t name, int64_t t_end_us,
-    int64_t expires_us, uint64_t seq) {
+static inline uint32_t w_packet_new(world *w, uint32_t source, uint32_t name,
+    int64_t t_end_us, int64_t expires_us, uint64_t seq) {
     if (w->packet_count == w->packet_size) {
         w->packet_size = w->packet_size == 0 ? 1024 : 2 * w->packet_size;
         w->packets = realloc(w->packets, w->packet_size * sizeof *w->packets);
@@ -169,7 +169,7 @@ static uint32_t w_packet_new(world *w, uint32_t source, uint32_t name, int64_t t
 }
 
 /* Into a node's store, as if it were committed; quiet: nobody is told. */
-static void w_keep(world *w, uint32_t node, uint32_t packet, bool own, bool quiet) {
+static inline void w_keep(world *w, uint32_t node, uint32_t packet, bool own, bool quiet) {
     w_node *n = w->nodes[node];
     const w_packet *p = &w->packets[packet];
     uint8_t key[KITH_KEY_SIZE];
@@ -186,7 +186,7 @@ static void w_keep(world *w, uint32_t node, uint32_t packet, bool own, bool quie
     if (!quiet) ki_sync_heard(&n->sync, &heard, w_time(w, n));
 }
 
-static void w_feed(world *w, w_node *n) {
+static inline void w_feed(world *w, w_node *n) {
     uint64_t after;
     ki_index_tick(&n->index, w_time(w, n).wall_us, n->count);
     while ((after = ki_index_behind(&n->index)) != UINT64_MAX) {
@@ -206,7 +206,7 @@ static void w_feed(world *w, w_node *n) {
 }
 
 /* What a node has to say now. */
-static void w_speak(world *w, uint32_t from) {
+static inline void w_speak(world *w, uint32_t from) {
     w_node *n = w->nodes[from];
     ki_sync_out out;
     w_feed(w, n);
@@ -225,7 +225,7 @@ static void w_speak(world *w, uint32_t from) {
     }
 }
 
-static void w_hear(world *w, w_letter *l) {
+static inline void w_hear(world *w, w_letter *l) {
     w_node *n = w->nodes[l->to];
     if (l->length == 0) {
         w_keep(w, l->to, l->packet, false, false);
@@ -236,7 +236,7 @@ static void w_hear(world *w, w_letter *l) {
 }
 
 /* Goes on to the next thing that happens, but not beyond `until`. */
-static void w_step(world *w, uint64_t until) {
+static inline void w_step(world *w, uint64_t until) {
     uint64_t next = until;
     for (uint32_t i = 0; i < w->node_count; i++) {
         uint64_t due = ki_sync_due(&w->nodes[i]->sync);
@@ -251,7 +251,7 @@ static void w_step(world *w, uint64_t until) {
 }
 
 /* A packet of a node, stored and sent out once, as live traffic is. */
-static void w_emit(world *w, uint32_t node, int64_t ttl_us, uint32_t name) {
+static inline void w_emit(world *w, uint32_t node, int64_t ttl_us, uint32_t name) {
     w_node *n = w->nodes[node];
     int64_t t = w_time(w, n).wall_us;
     uint64_t seq = 0;
@@ -267,7 +267,7 @@ static void w_emit(world *w, uint32_t node, int64_t ttl_us, uint32_t name) {
     w_send(w, node, NULL, 0, packet);
 }
 
-static void w_begin(world *w, uint64_t seed, uint32_t nodes) {
+static inline void w_begin(world *w, uint64_t seed, uint32_t nodes) {
     memset(w, 0, sizeof *w);
     w->dice = seed;
     w->node_count = nodes;
@@ -288,7 +288,7 @@ static void w_begin(world *w, uint64_t seed, uint32_t nodes) {
     w->packet_size = 0;
 }
 
-static void w_end(world *w) {
+static inline void w_end(world *w) {
     for (uint32_t i = 0; i < w->node_count; i++) {
         w_node *n = w->nodes[i];
         ki_sync_fini(&n->sync);
@@ -303,7 +303,7 @@ static void w_end(world *w) {
 }
 
 /* Must node b have what a has? It is alive for both, and b follows it. */
-static bool w_lacks(const world *w, uint32_t a, uint32_t b, uint32_t packet) {
+static inline bool w_lacks(const world *w, uint32_t a, uint32_t b, uint32_t packet) {
     const w_packet *p = &w->packets[packet];
     int64_t now_a = w_time(w, w->nodes[a]).wall_us, now_b = w_time(w, w->nodes[b]).wall_us;
     int64_t floor = (now_a > now_b ? now_a : now_b) + 2000000;
@@ -311,7 +311,7 @@ static bool w_lacks(const world *w, uint32_t a, uint32_t b, uint32_t packet) {
            p->expires_us > floor && ki_sync_follows(&w->nodes[b]->sync, w_names[p->name]);
 }
 
-static bool w_agreed(const world *w) {
+static inline bool w_agreed(const world *w) {
     for (uint32_t a = 0; a < w->node_count; a++) {
         for (uint32_t b = 0; b < w->node_count; b++) {
             if (a == b || w->nodes[a]->liar || w->nodes[b]->liar) continue;
