@@ -200,7 +200,7 @@ int ki_exchange_feed(kith_node *n, kith_time now) {
     if (!any) {
         return 0;
     }
-    ki_index_tick(&n->index, now.wall_us, n->last_arrival);
+    ki_index_tick(&n->index, now, n->last_arrival);
     if (n->evicted != n->evicted_seen) {
         n->evicted_seen = n->evicted;
         look_for_evicted(n);

@@ -120,6 +120,7 @@ void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns) {
         p->differs = false;
         p->checked = true;
         p->checked_changes = x->view->changes;
+        p->checked_stored = p->stored;
         memcpy(p->checked_root, p->root, ROOT_SIZE);
     }
     p->backoff_ns = agreed ? 0 : p->backoff_ns == 0 ? AGAIN_NS : 2 * p->backoff_ns;

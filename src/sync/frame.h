@@ -84,6 +84,7 @@ typedef struct ki_hello {
     bool answer; /* to a HELLO: not to be answered */
     uint8_t key[KITH_KEY_SIZE], ephemeral[32];
     uint32_t boundary;
+    uint64_t stored; /* grows with whatever it stores, of this scope or not */
     uint64_t count;
     uint8_t root[ROOT_SIZE];
     uint8_t trust[8];

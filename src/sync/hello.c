@@ -110,6 +110,7 @@ static void judge(ki_sync *s, ki_peer *p, const ki_hello *h, uint64_t nonce) {
                                 : p->agreed_arrival;
     } else if (p->checked && v != NULL && p->checked_changes == v->changes &&
                p->hello_nonce == nonce &&
+               (p->scope.same || p->checked_stored == h->stored) &&
                memcmp(p->checked_root, h->root, ROOT_SIZE) == 0) {
         p->differs = false; /* nothing changed since we looked */
     }
@@ -122,6 +123,7 @@ static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head)
     ki_scope_of(&p->scope, s->config.key, &s->patterns, h->key, &h->patterns);
     p->boundary = h->boundary;
     p->count = h->count;
+    p->stored = h->stored;
     judge(s, p, h, head->nonce);
     p->hello_nonce = head->nonce;
     memcpy(p->root, h->root, ROOT_SIZE);
@@ -187,9 +189,19 @@ int ki_hello_take(ki_sync *s, ki_reader *r, const ki_head *head) {
     return 0;
 }
 
+/* Grows with what others may want to hear of: what we follow, and, where one
+ * follows something else, whatever we stored. */
+static uint64_t news(const ki_sync *s, const ki_view *v) {
+    bool others = false;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        others = others || (s->peers[i].id != 0 && !s->peers[i].scope.same);
+    }
+    return v->changes + (others ? s->index->last : 0);
+}
+
 /* News make the next HELLO come sooner. */
 static void hurry(ki_sync *s, const ki_view *v) {
-    if (v->changes == s->hello_changes || s->hello_ns <= s->now_ns + SECOND_NS / 2) {
+    if (news(s, v) == s->hello_changes || s->hello_ns <= s->now_ns + SECOND_NS / 2) {
         return;
     }
     uint64_t soon = s->now_ns + dice_below(&s->dice, SECOND_NS / 2);
@@ -209,6 +221,7 @@ static void write_hello(ki_sync *s, const ki_view *v, ki_frame *ret) {
         .scope = s->own_scope.hash };
     ki_hello h = { .answer = s->hello_answer,
         .boundary = (uint32_t) s->index->second,
+        .stored = s->index->last,
         .patterns = s->patterns };
     memcpy(h.key, s->config.key, sizeof h.key);
     memcpy(h.ephemeral, s->ephemeral, sizeof h.ephemeral);
@@ -241,7 +254,7 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
     }
     bool needless =
         s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer && s->hello_last_ns != 0;
-    s->hello_changes = v->changes;
+    s->hello_changes = news(s, v);
     s->hello_equal = 0;
     s->hello_ns = s->now_ns + HELLO_IDLE_NS / 2 + dice_below(&s->dice, HELLO_IDLE_NS);
     s->hello_last_ns = s->now_ns;

@@ -10,6 +10,9 @@
 
 #define SECOND UINT64_C(1000000)
 
+/* The wall clock has not moved for so long: it stands. */
+#define STANDING_NS UINT64_C(3000000000)
+
 /* Expired packets that leave a view in one tick. */
 #define CUT_MAX 256
 
@@ -140,26 +143,35 @@ static void cut(ki_view *v, uint64_t now_us) {
     }
 }
 
-void ki_index_tick(ki_index *x, int64_t now_us, uint64_t last) {
-    x->now_us = now_us < 0 ? 0 : (uint64_t) now_us;
+/* Enters what is due; standing: all of it. */
+static void settle(ki_view *v, uint64_t second, bool standing) {
+    while (v->late_count > 0 && (standing || v->late[0].due_us <= second * SECOND)) {
+        ki_late late = late_take(v);
+        enter(v, &late.item, late.settle_us);
+    }
+}
+
+void ki_index_tick(ki_index *x, kith_time now, uint64_t last) {
+    x->now_us = now.wall_us < 0 ? 0 : (uint64_t) now.wall_us;
+    x->now_ns = now.mono_ns;
     x->last = last;
     uint64_t second = x->now_us / SECOND;
+    bool next = second != x->second;
+    bool standing = !next && now.mono_ns > x->second_ns + STANDING_NS;
     for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
         ki_view *v = &x->views[i];
         if (!v->used) {
             continue;
         }
         v->needed = x->second == 0 ? last : v->needed;
-        while (v->late_count > 0 && v->late[0].due_us <= second * SECOND) {
-            ki_late late = late_take(v);
-            enter(v, &late.item, late.settle_us);
-        }
-        if (second != x->second && ki_view_ready(v)) {
+        settle(v, second, standing);
+        if ((next || standing) && ki_view_ready(v)) {
             remember(v, second);
         }
         cut(v, x->now_us);
     }
     x->second = second;
+    x->second_ns = next || standing ? now.mono_ns : x->second_ns;
 }
 
 uint64_t ki_index_behind(const ki_index *x) {
@@ -226,7 +238,7 @@ static bool same_scope(const ki_scope *a, const ki_scope *b) {
 }
 
 static bool free_for_use(const ki_index *x, const ki_view *v) {
-    return !v->used || (v->pins == 0 && v->used_us + INDEX_HOLD_US <= x->now_us);
+    return !v->used || (v->pins == 0 && v->used_ns + INDEX_HOLD_NS <= x->now_ns);
 }
 
 ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
@@ -234,11 +246,11 @@ ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
     for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
         ki_view *v = &x->views[i];
         if (v->used && same_scope(&v->scope, scope)) {
-            v->used_us = x->now_us;
+            v->used_ns = x->now_ns;
             return v;
         }
         if (free_for_use(x, v) &&
-            (room == NULL || (room->used && (!v->used || v->used_us < room->used_us)))) {
+            (room == NULL || (room->used && (!v->used || v->used_ns < room->used_ns)))) {
             room = v;
         }
     }
@@ -247,7 +259,8 @@ ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
     }
     clear(room);
     room->used = true;
-    room->used_us = x->now_us;
+    room->changes = ++x->made << 40;
+    room->used_ns = x->now_ns;
     room->scope = *scope;
     room->needed = x->second == 0 ? UINT64_MAX : x->last; /* the first tick tells */
     room->cut_us = x->now_us > INDEX_KEEP_US ? x->now_us - INDEX_KEEP_US : 0;

@@ -12,7 +12,8 @@
  * Settling: packets under way would make every two roots differ. So a packet
  * enters at the first boundary (a full second) at which it is a second old by
  * its own bytes, or has been here for two; what is older enters at once. The sums
- * of the last boundaries are kept, and only equal boundaries are compared.
+ * of the last boundaries are kept, and only equal boundaries are compared. A wall
+ * clock that stands still settles everything after three seconds.
  *
  * One index for a node, shared by its links; one thread owns it. */
 #ifndef SYNC_INDEX_H
@@ -20,13 +21,15 @@
 
 #include "sync/frame.h"
 
+#include <kith/time.h>
+
 #define INDEX_VIEWS_MAX 8     /* the one used longest ago makes room */
 #define INDEX_LATE_MAX  16384 /* unsettled packets; above, they enter at once */
 #define INDEX_ROOTS     8     /* boundaries remembered */
 #define INDEX_SETTLE_US 1000000
-#define INDEX_KEEP_US   120000000 /* expired packets stay: clocks differ */
-#define INDEX_HOLD_US   10000000  /* a view in use so lately stays */
-#define INDEX_FOLLOWS   64        /* patterns taken; more of them mean everything */
+#define INDEX_KEEP_US   120000000  /* expired packets stay: clocks differ */
+#define INDEX_HOLD_NS   2000000000 /* a view in use so lately stays */
+#define INDEX_FOLLOWS   64         /* patterns taken; more of them mean everything */
 
 typedef struct ki_scope {
     uint32_t hash;
@@ -63,18 +66,19 @@ typedef struct ki_late {
 } ki_late;
 
 typedef struct ki_boundary {
-    uint64_t second; /* 0: none */
-    ki_sum sum;      /* of what had settled then and had not expired */
+    uint64_t second_ns; /* when it came, by the clock that never steps */
+    uint64_t second;    /* 0: none */
+    ki_sum sum;         /* of what had settled then and had not expired */
 } ki_boundary;
 
 typedef struct ki_view {
     bool used;
     uint32_t pins;    /* exchanges under way: it stays */
-    uint64_t used_us; /* its last use */
+    uint64_t used_ns; /* its last use */
     ki_scope scope;
     uint64_t fed, needed; /* arrivals */
     ki_set set;
-    uint64_t changes; /* grows with every packet that enters or leaves */
+    uint64_t changes; /* another number whenever a packet entered or left */
     uint64_t cut_us;  /* nothing that expires before is here any more */
     uint32_t late_count, late_size;
     ki_late *late; /* a heap, the earliest first */
@@ -82,8 +86,10 @@ typedef struct ki_view {
 } ki_view;
 
 typedef struct ki_index {
-    uint64_t now_us, last; /* last: highest arrival of the store */
-    uint64_t second;       /* of the last boundary */
+    uint64_t now_us, now_ns, made; /* made: views, so far */
+    uint64_t last; /* last: highest arrival of the store */
+    uint64_t second_ns;            /* when it came, by the clock that never steps */
+    uint64_t second;               /* of the last boundary */
     ki_view views[INDEX_VIEWS_MAX];
 } ki_index;
 
@@ -92,7 +98,7 @@ void ki_index_fini(ki_index *x);
 
 /* Time went on: what has settled enters, what is long expired leaves. last: the
  * highest arrival of the store. */
-void ki_index_tick(ki_index *x, int64_t now_us, uint64_t last);
+void ki_index_tick(ki_index *x, kith_time now, uint64_t last);
 
 /* Where to read on, exclusive; UINT64_MAX: nothing is behind. */
 uint64_t ki_index_behind(const ki_index *x);

@@ -213,9 +213,9 @@ int ki_read_hello(ki_reader *r, ki_hello *h, const uint8_t **ret_signature) {
     memset(h, 0, sizeof *h);
     if (!get_byte(r, &flags) || flags > 1 || !get_bytes(r, h->key, KITH_KEY_SIZE) ||
         !get_bytes(r, h->ephemeral, 32) || !get_bytes(r, boundary, 4) ||
-        !get_varint(r, &h->count) || !get_bytes(r, h->root, ROOT_SIZE) ||
-        !get_bytes(r, h->trust, sizeof h->trust) || !get_patterns(r, &h->patterns) ||
-        r->end - r->at != FRAME_SIGNATURE) {
+        !get_varint(r, &h->stored) || !get_varint(r, &h->count) ||
+        !get_bytes(r, h->root, ROOT_SIZE) || !get_bytes(r, h->trust, sizeof h->trust) ||
+        !get_patterns(r, &h->patterns) || r->end - r->at != FRAME_SIGNATURE) {
         return KITH_E_FORMAT;
     }
     h->answer = flags == 1;

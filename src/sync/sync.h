@@ -118,12 +118,12 @@ typedef struct ki_peer {
     ki_scope scope;              /* joint */
     uint64_t heard_ns, asked_ns; /* any frame; an ASK to it by another */
     uint64_t again_ns, backoff_ns, rtt_ns;
-    uint64_t tokens_ns;                    /* of its ASKs: time they are paid for */
-    uint64_t boundary, count, hello_nonce; /* of its last HELLO */
+    uint64_t tokens_ns;                            /* of its ASKs: time they are paid for */
+    uint64_t boundary, count, stored, hello_nonce; /* of its last HELLO */
     uint8_t root[ROOT_SIZE];
     bool differs; /* by that HELLO, or it cannot be told */
     bool checked; /* agreed, or stuck, with these: */
-    uint64_t checked_changes;
+    uint64_t checked_changes, checked_stored;
     uint8_t checked_root[ROOT_SIZE];
     uint64_t agreed_arrival; /* it has all that we had up to here */
 } ki_peer;

@@ -188,7 +188,7 @@ static inline void w_keep(world *w, uint32_t node, uint32_t packet, bool own, bo
 
 static inline void w_feed(world *w, w_node *n) {
     uint64_t after;
-    ki_index_tick(&n->index, w_time(w, n).wall_us, n->count);
+    ki_index_tick(&n->index, w_time(w, n), n->count);
     while ((after = ki_index_behind(&n->index)) != UINT64_MAX) {
         for (uint64_t a = after + 1; a <= n->count; a++) {
             const w_packet *p = &w->packets[n->rows[a - 1]];
@@ -281,7 +281,7 @@ static inline void w_begin(world *w, uint64_t seed, uint32_t nodes) {
         w_key(i, c.key);
         for (int k = 0; k < 4; k++) wire_put64(c.secret + 8 * k, dice_roll(&w->dice));
         ki_index_init(&n->index);
-        ki_index_tick(&n->index, w_time(w, n).wall_us, 0);
+        ki_index_tick(&n->index, w_time(w, n), 0);
         ki_sync_init(&n->sync, &c, &n->index);
     }
     /* room before the first packet */

@@ -165,7 +165,8 @@ void ki_frame_hello(ki_writer *w, const ki_hello *h) {
     wire_put32(boundary, h->boundary);
     bool fits = put_byte(w, h->answer) && put_bytes(w, h->key, KITH_KEY_SIZE) &&
                 put_bytes(w, h->ephemeral, 32) && put_bytes(w, boundary, 4) &&
-                put_varint(w, h->count) && put_bytes(w, h->root, ROOT_SIZE) &&
+                put_varint(w, h->stored) && put_varint(w, h->count) &&
+                put_bytes(w, h->root, ROOT_SIZE) &&
                 put_bytes(w, h->trust, sizeof h->trust) && put_byte(w, h->patterns.count) &&
                 put_bytes(w, h->patterns.bytes, h->patterns.length);
     CHECK(fits);
