@@ -87,7 +87,7 @@ typedef struct ki_view {
 
 typedef struct ki_index {
     uint64_t now_us, now_ns, made; /* made: views, so far */
-    uint64_t last; /* last: highest arrival of the store */
+    uint64_t last;                 /* last: highest arrival of the store */
     uint64_t second_ns;            /* when it came, by the clock that never steps */
     uint64_t second;               /* of the last boundary */
     ki_view views[INDEX_VIEWS_MAX];
