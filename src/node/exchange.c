@@ -87,9 +87,11 @@ void ki_exchange_heard(
         return;
     }
     uint8_t id[KITH_ID_SIZE];
-    ki_heard heard = {
-        .source = content.source, .epoch = content.epoch, .seq = content.seq, .own = own
-    };
+    ki_heard heard = { .source = content.source,
+        .epoch = content.epoch,
+        .seq = content.seq,
+        .t_end_us = content.t_end_us,
+        .own = own };
     kith_packet_id(packet, id);
     if (arrival != 0) {
         ki_item_of(&heard.item, kith_packet_expires_us(&content), id, arrival);

@@ -70,7 +70,10 @@ static void begin(ki_sync *s, uint32_t peer, ki_exchange **place) {
     x->state = PASS_WAIT;
     x->began_ns = x->moved_ns = x->gained_ns = s->now_ns;
     x->seen_changes = v->changes;
-    x->due_ns = s->now_ns + dice_below(&s->dice, wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
+    /* Where both begin the lower key goes on: the other lets it. */
+    uint64_t first = p->id < s->me ? 2 * p->rtt_ns : 0;
+    x->due_ns =
+        s->now_ns + first + dice_below(&s->dice, wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
     *place = x;
     s->stat.exchanges++;
     ki_exchange_check(x);
@@ -123,6 +126,7 @@ void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns) {
         p->checked_stored = p->stored;
         memcpy(p->checked_root, p->root, ROOT_SIZE);
     }
+    p->backoff_ns = x->gained > 0 ? 0 : p->backoff_ns; /* it was worth it */
     p->backoff_ns = agreed ? 0 : p->backoff_ns == 0 ? AGAIN_NS : 2 * p->backoff_ns;
     p->backoff_ns = p->backoff_ns > AGAIN_MAX_NS ? AGAIN_MAX_NS : p->backoff_ns;
     p->again_ns = s->now_ns + (wait_ns != 0 ? wait_ns : p->backoff_ns);
@@ -231,16 +235,19 @@ static uint64_t patience(const ki_sync *s, const ki_exchange *x, uint32_t tries)
 }
 
 static void step_wait(ki_sync *s, ki_exchange *x) {
-    const ki_peer *p = &s->peers[x->peer];
-    if (!p->differs) {
-        ki_ask_end(s, x, true, 0); /* a HELLO said our root meanwhile */
+    ki_peer *p = &s->peers[x->peer];
+    bool known = false, equal = ki_peer_equal(s, p, &known);
+    if (!p->differs || equal) {
+        ki_ask_end(s, x, true, 0); /* it is mended meanwhile */
     } else if (p->asked_ns + OTHERS_NS > s->now_ns && p->asked_ns > x->began_ns) {
-        ki_ask_end(s, x, false, OTHERS_NS);
-    } else if (p->scope.same) {
+        ki_ask_end(s, x, false, OTHERS_NS); /* its next HELLO tells what is left */
+        p->differs = false;
+        p->backoff_ns = 0;
+    } else if (known) {
         x->changes = x->view->changes;
         ki_pass_begin(s, x);
     } else {
-        ask_root(s, x); /* that of its HELLO was of another set */
+        ask_root(s, x); /* that of its HELLO was of another set, or moment */
     }
 }
 

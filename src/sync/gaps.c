@@ -14,9 +14,11 @@
 #define OTHER_MIN_NS  (20 * MS)
 #define OTHER_SPAN_NS (180 * MS)
 #define TRIES_MAX     3
-#define KEYS_PACKETS  64         /* repeated for one KEYS */
-#define REPAIRS_PER_S 1000       /* in all */
-#define REPEAT_NS     (100 * MS) /* not again so soon after somebody repeated it */
+#define VAIN_NS       (5000 * MS) /* asked again within: nobody answered */
+#define GONE_NS       (5000 * MS) /* a source that is not heard any more */
+#define KEYS_PACKETS  64          /* repeated for one KEYS */
+#define REPAIRS_PER_S 1000        /* in all */
+#define REPEAT_NS     (100 * MS)  /* not again so soon after somebody repeated it */
 
 static uint64_t mix(uint64_t source, uint64_t epoch, uint64_t seq) {
     uint64_t state = source ^ epoch * UINT64_C(0x9e3779b97f4a7c15) ^ seq << 20;
@@ -52,13 +54,13 @@ static bool is_it(const ki_recent *e, uint64_t source, uint64_t epoch, uint64_t 
 }
 
 /* Bits of what lies between the newest so far and a newer one. */
-static void note(ki_gaps *g, ki_gap_source *e, uint64_t seq, uint64_t now_ns) {
+static void note(ki_gaps *g, ki_gap_source *e, uint64_t seq, bool live, uint64_t now_ns) {
     if (e->newest == UINT64_MAX) {
         e->newest = seq;
     } else if (seq > e->newest) {
         uint64_t step = seq - e->newest;
         uint64_t skipped = step - 1 > GAPS_WINDOW ? GAPS_WINDOW : step - 1;
-        uint64_t fresh = skipped == 0 ? 0 : UINT64_MAX >> (64 - skipped);
+        uint64_t fresh = skipped == 0 || !live ? 0 : UINT64_MAX >> (64 - skipped);
         e->missing = (step >= 64 ? 0 : e->missing << step) | fresh;
         e->newest = seq;
     } else if (seq < e->newest && e->newest - seq <= GAPS_WINDOW) {
@@ -90,15 +92,15 @@ void ki_gaps_heard(ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq,
         cancel(g, (uint32_t) (place - g->recent));
     } else if (item != NULL) {
         cancel(g, (uint32_t) (place - g->recent));
-        *place = (ki_recent){ source, epoch, seq, *item, 0, own };
+        *place = (ki_recent){ source, epoch, seq, *item, 0, 0, own };
     }
-    if (!live || own || !g->exact || source == 0) {
+    if (!g->exact || source == 0 || source == g->me) {
         return;
     }
     ki_gap_source *e = source_of(g, source, epoch);
     e->heard_ns = now_ns;
     if (e->epoch == epoch) {
-        note(g, e, seq, now_ns);
+        note(g, e, seq, live, now_ns);
     }
 }
 
@@ -123,6 +125,15 @@ static void heard_asked(ki_gaps *g, uint64_t source, const ki_keys *keys, uint64
     }
 }
 
+/* The source repeats; others only when it is gone, or was asked before in vain. */
+static bool mine_to_repeat(ki_gaps *g, ki_recent *e, uint64_t now_ns) {
+    bool again = e->asked_ns != 0 && e->asked_ns + VAIN_NS > now_ns;
+    const ki_gap_source *source = source_of(g, e->source, e->epoch);
+    bool gone = source->heard_ns + GONE_NS < now_ns;
+    e->asked_ns = now_ns;
+    return e->own || again || gone;
+}
+
 static void plan(ki_gaps *g, ki_recent *e, uint64_t now_ns) {
     uint32_t at = (uint32_t) (e - g->recent);
     for (uint32_t i = 0; i < g->repair_count; i++) {
@@ -130,7 +141,7 @@ static void plan(ki_gaps *g, ki_recent *e, uint64_t now_ns) {
             return;
         }
     }
-    if (g->repair_count == GAPS_REPAIRS ||
+    if (!mine_to_repeat(g, e, now_ns) || g->repair_count == GAPS_REPAIRS ||
         (e->sent_ns != 0 && e->sent_ns + REPEAT_NS > now_ns)) {
         return;
     }

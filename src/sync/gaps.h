@@ -26,7 +26,7 @@ typedef struct ki_gap_source {
 typedef struct ki_recent {
     uint64_t source, epoch, seq;
     ki_item item;
-    uint64_t sent_ns; /* repeated then by anybody */
+    uint64_t sent_ns, asked_ns; /* repeated, and asked for, by anybody */
     bool own;
 } ki_recent;
 
@@ -36,7 +36,8 @@ typedef struct ki_repair {
 } ki_repair;
 
 typedef struct ki_gaps {
-    bool exact; /* everything is followed: a hole is a loss */
+    bool exact;  /* everything is followed: a hole is a loss */
+    uint64_t me; /* whose packets cannot be missing here */
     uint64_t dice, tokens_ns;
     ki_gap_source sources[GAPS_SOURCES];
     ki_recent recent[GAPS_RECENT];

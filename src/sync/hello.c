@@ -12,6 +12,8 @@
  * answer to a stranger at once, but not all strangers' at the same moment. */
 #define HELLO_IDLE_NS  (30 * SECOND_NS)
 #define HELLO_NEWS_NS  (2 * SECOND_NS)
+#define NEWS_SPREAD_NS (SECOND_NS / 16)
+#define NEWS_REST_NS   (SECOND_NS / 8)
 #define HELLO_SOON_NS  UINT64_C(50000000)
 #define HELLO_LEAST_NS UINT64_C(100000000)
 /* A signature costs 100 µs: so many HELLOs a second are looked at. */
@@ -79,44 +81,45 @@ static ki_peer *meet(ki_sync *s) {
 
 /* What a HELLO's root tells us: the same as ours at that boundary, another, or
  * nothing, when patterns differ or the boundary is not one of ours. */
-static bool tell_equal(ki_sync *s, const ki_hello *h, uint64_t nonce, bool *ret_known) {
+bool ki_peer_equal(ki_sync *s, const ki_peer *p, bool *ret_known) {
     ki_sum sum;
     ki_salt salt;
     uint8_t root[ROOT_SIZE];
     ki_view *v = ki_own_view(s);
-    *ret_known = v != NULL && ki_view_ready(v) && ki_view_at(v, h->boundary, &sum);
+    *ret_known =
+        p->scope.same && v != NULL && ki_view_ready(v) && ki_view_at(v, p->boundary, &sum);
     if (!*ret_known) {
         return false;
     }
-    ki_salt_of(nonce, &salt);
+    ki_salt_of(p->hello_nonce, &salt);
     ki_salted_root(&salt, &sum, root);
-    return memcmp(root, h->root, ROOT_SIZE) == 0;
+    return memcmp(root, p->root, ROOT_SIZE) == 0;
 }
 
-static void judge(ki_sync *s, ki_peer *p, const ki_hello *h, uint64_t nonce) {
-    bool known = false, equal = false;
+/* before: what it said last. */
+static void judge(ki_sync *s, ki_peer *p, const ki_peer *before) {
+    bool known = false, equal = ki_peer_equal(s, p, &known);
     const ki_view *v = ki_index_view(s->index, &p->scope, false);
-    if (p->scope.same) {
-        equal = tell_equal(s, h, nonce, &known);
+    bool same = before->hello_nonce == p->hello_nonce &&
+                (p->scope.same || p->checked_stored == p->stored) &&
+                memcmp(p->checked_root, p->root, ROOT_SIZE) == 0;
+    bool checked = p->checked && v != NULL && p->checked_changes == v->changes && same;
+    p->differs = !equal && !checked;
+    p->checked = equal || checked;
+    if (!equal) {
+        return;
     }
-    p->differs = !equal;
-    if (equal) {
-        s->hello_equal++;
-        p->checked = true;
-        p->checked_changes = v->changes;
-        p->backoff_ns = 0;
-        p->agreed_arrival = v->late_count == 0 && v->fed == s->index->last
-                                ? s->index->last
-                                : p->agreed_arrival;
-    } else if (p->checked && v != NULL && p->checked_changes == v->changes &&
-               p->hello_nonce == nonce &&
-               (p->scope.same || p->checked_stored == h->stored) &&
-               memcmp(p->checked_root, h->root, ROOT_SIZE) == 0) {
-        p->differs = false; /* nothing changed since we looked */
+    s->hello_equal++;
+    p->checked_changes = v->changes;
+    memcpy(p->checked_root, p->root, ROOT_SIZE);
+    p->backoff_ns = 0;
+    if (v->late_count == 0 && v->fed == s->index->last) {
+        p->agreed_arrival = s->index->last;
     }
 }
 
 static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head) {
+    const ki_peer before = *p;
     bool other = memcmp(p->ephemeral, h->ephemeral, sizeof p->ephemeral) != 0;
     memcpy(p->key, h->key, sizeof p->key);
     memcpy(p->ephemeral, h->ephemeral, sizeof p->ephemeral);
@@ -124,12 +127,9 @@ static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head)
     p->boundary = h->boundary;
     p->count = h->count;
     p->stored = h->stored;
-    judge(s, p, h, head->nonce);
     p->hello_nonce = head->nonce;
     memcpy(p->root, h->root, ROOT_SIZE);
-    if (p->differs && p->checked) {
-        p->checked = false;
-    }
+    judge(s, p, &before);
     p->heard_ns = s->now_ns;
     if ((other && !h->answer) || head->to == s->me) {
         ki_hello_soon(s, 0); /* it does not know us, or our new key */
@@ -204,32 +204,32 @@ static void hurry(ki_sync *s, const ki_view *v) {
     if (news(s, v) == s->hello_changes || s->hello_ns <= s->now_ns + SECOND_NS / 2) {
         return;
     }
-    uint64_t soon = s->now_ns + dice_below(&s->dice, SECOND_NS / 2);
-    uint64_t least = s->hello_last_ns + HELLO_NEWS_NS;
+    uint64_t peers = 0; /* many share the time, so that few speak at once */
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) peers += s->peers[i].id != 0;
+    uint64_t soon =
+        s->now_ns + dice_below(&s->dice, SECOND_NS / 2 + peers * NEWS_SPREAD_NS);
+    uint64_t least = s->hello_last_ns + HELLO_NEWS_NS + peers * NEWS_REST_NS;
     soon = soon < least ? least : soon;
     s->hello_ns = soon < s->hello_ns ? soon : s->hello_ns;
 }
 
-static void write_hello(ki_sync *s, const ki_view *v, ki_frame *ret) {
+static void write_hello(ki_sync *s, const ki_boundary *root, ki_frame *ret) {
     ki_writer w;
     ki_salt salt;
-    ki_sum sum;
     ki_head head = { .type = FRAME_HELLO,
         .to = s->hello_to,
         .from = s->me,
         .nonce = s->hello_nonce,
         .scope = s->own_scope.hash };
     ki_hello h = { .answer = s->hello_answer,
-        .boundary = (uint32_t) s->index->second,
+        .boundary = (uint32_t) root->second,
         .stored = s->index->last,
         .patterns = s->patterns };
     memcpy(h.key, s->config.key, sizeof h.key);
     memcpy(h.ephemeral, s->ephemeral, sizeof h.ephemeral);
     ki_salt_of(s->hello_nonce, &salt);
-    bool there = ki_view_at(v, s->index->second, &sum);
-    CHECK(there);
-    h.count = sum.count;
-    ki_salted_root(&salt, &sum, h.root);
+    h.count = root->sum.count;
+    ki_salted_root(&salt, &root->sum, h.root);
     ki_frame_begin(&w, &head);
     ki_frame_hello(&w, &h);
     s->config.sign(s->config.ctx, w.bytes, w.length, w.bytes + w.length);
@@ -239,7 +239,6 @@ static void write_hello(ki_sync *s, const ki_view *v, ki_frame *ret) {
 
 bool ki_hello_give(ki_sync *s, ki_frame *ret) {
     ki_view *v = ki_own_view(s);
-    ki_sum sum;
     if (v == NULL || !ki_view_ready(v)) {
         s->hello_ns = s->now_ns > s->hello_ns ? s->now_ns + SECOND_NS / 50 : s->hello_ns;
         return false;
@@ -248,18 +247,19 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
     if (s->now_ns < s->hello_ns) {
         return false;
     }
-    if (!ki_view_at(v, s->index->second, &sum)) { /* packets left it just now */
+    const ki_boundary *root = ki_view_told(v, s->index->second);
+    if (root == NULL) { /* packets left it just now */
         s->hello_ns = s->now_ns + SECOND_NS / 4;
         return false;
     }
     bool needless =
         s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer && s->hello_last_ns != 0;
-    s->hello_changes = news(s, v);
+    s->hello_changes = news(s, v) - (v->changes - root->changes);
     s->hello_equal = 0;
     s->hello_ns = s->now_ns + HELLO_IDLE_NS / 2 + dice_below(&s->dice, HELLO_IDLE_NS);
     s->hello_last_ns = s->now_ns;
     if (!needless) {
-        write_hello(s, v, ret);
+        write_hello(s, root, ret);
     }
     s->hello_answer = false;
     s->hello_to = 0;

@@ -16,7 +16,7 @@
 /* Expired packets that leave a view in one tick. */
 #define CUT_MAX 256
 
-_Static_assert(INDEX_SETTLE_US == SECOND, "boundaries are seconds");
+_Static_assert(INDEX_SETTLE_US % SECOND == 0, "boundaries are seconds");
 
 void ki_item_of(
     ki_item *ret, int64_t expires_us, const uint8_t id[KITH_ID_SIZE], uint64_t arrival) {
@@ -108,7 +108,7 @@ static uint64_t boundary_after(int64_t from_us, uint64_t age) {
 
 static void feed_view(ki_view *v, const ki_entry *e, uint64_t now_us) {
     uint64_t settle = boundary_after(e->t_end_us, INDEX_SETTLE_US);
-    uint64_t here = boundary_after(e->arrived_us, 2 * (uint64_t) INDEX_SETTLE_US);
+    uint64_t here = boundary_after(e->arrived_us, INDEX_SETTLE_US + SECOND);
     uint64_t due = settle < here ? settle : here;
     if (due > now_us && late_room(v)) {
         v->late_count++;
@@ -122,6 +122,7 @@ static void remember(ki_view *v, uint64_t second) {
     ki_boundary *root = &v->roots[second % INDEX_ROOTS];
     ki_sum expired;
     root->second = second;
+    root->changes = v->changes;
     ki_set_total(&v->set, &root->sum);
     ki_set_below(&v->set, (ki_bound){ second * SECOND, 0 }, &expired);
     ki_sum_take(&root->sum, &expired);
@@ -220,6 +221,19 @@ bool ki_view_at(const ki_view *v, uint64_t second, ki_sum *ret) {
     }
     *ret = root->sum;
     return true;
+}
+
+const ki_boundary *ki_view_told(const ki_view *v, uint64_t second) {
+    for (uint64_t back = 1; second > 1; back--) {
+        const ki_boundary *root = &v->roots[(second - back) % INDEX_ROOTS];
+        if (root->second == second - back) {
+            return root;
+        }
+        if (back == 0) {
+            break;
+        }
+    }
+    return NULL;
 }
 
 static bool same_scope(const ki_scope *a, const ki_scope *b) {

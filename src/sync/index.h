@@ -23,10 +23,10 @@
 
 #include <kith/time.h>
 
-#define INDEX_VIEWS_MAX 8     /* the one used longest ago makes room */
-#define INDEX_LATE_MAX  16384 /* unsettled packets; above, they enter at once */
-#define INDEX_ROOTS     8     /* boundaries remembered */
-#define INDEX_SETTLE_US 1000000
+#define INDEX_VIEWS_MAX 8       /* the one used longest ago makes room */
+#define INDEX_LATE_MAX  16384   /* unsettled packets; above, they enter at once */
+#define INDEX_ROOTS     8       /* boundaries remembered */
+#define INDEX_SETTLE_US 3000000 /* beyond what KEYS repair: one post a second, and a wait */
 #define INDEX_KEEP_US   120000000  /* expired packets stay: clocks differ */
 #define INDEX_HOLD_NS   2000000000 /* a view in use so lately stays */
 #define INDEX_FOLLOWS   64         /* patterns taken; more of them mean everything */
@@ -68,6 +68,7 @@ typedef struct ki_late {
 typedef struct ki_boundary {
     uint64_t second_ns; /* when it came, by the clock that never steps */
     uint64_t second;    /* 0: none */
+    uint64_t changes;   /* of the view, then */
     ki_sum sum;         /* of what had settled then and had not expired */
 } ki_boundary;
 
@@ -114,6 +115,9 @@ ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make);
 bool ki_view_ready(const ki_view *v);
 /* The sum at a boundary that both know; false: it is not known. */
 bool ki_view_at(const ki_view *v, uint64_t second, ki_sum *ret);
+/* The boundary to tell others of: the last but one, which peers whose clocks are a
+ * little behind know too; NULL: there is none. */
+const ki_boundary *ki_view_told(const ki_view *v, uint64_t second);
 
 /* A packet that the store does not have any more: it leaves every view, and
  * nothing that expires as early is claimed or wanted from then on. */

@@ -28,6 +28,8 @@ void ki_hello_soon(ki_sync *s, uint64_t to);
 bool ki_hello_give(ki_sync *s, ki_frame *ret);
 uint64_t ki_hello_due(const ki_sync *s);
 ki_view *ki_own_view(ki_sync *s);
+/* Is the root that a peer said equal to ours at that boundary, by what we know now? */
+bool ki_peer_equal(ki_sync *s, const ki_peer *p, bool *ret_known);
 void ki_frame_done(ki_sync *s, ki_writer *w, const ki_peer *p, ki_frame *ret);
 
 /* answer.c */

@@ -301,7 +301,7 @@ static void take_root(ki_sync *s, ki_exchange *x, const ki_piece *p) {
     x->idle_passes = moved ? 0 : x->idle_passes + 1;
     x->changes = x->view->changes;
     x->their_count = p->total;
-    if (x->idle_passes >= SYNC_IDLE_PASSES || x->passes == SYNC_PASSES_MAX) {
+    if (x->idle_passes >= SYNC_IDLE_PASSES || x->passes >= SYNC_PASSES_MAX) {
         bool better = x->idle_passes < SYNC_IDLE_PASSES && x->gained > 0;
         ki_ask_end(s, x, false, better ? SECOND_NS : 0);
         return;
@@ -313,6 +313,10 @@ static void take_root(ki_sync *s, ki_exchange *x, const ki_piece *p) {
 static void take_floor(ki_sync *s, ki_exchange *x, uint64_t seconds) {
     uint64_t floor = seconds * 1000000;
     if (floor <= x->floor_us) {
+        return;
+    }
+    if (x->passes >= SYNC_PASSES_MAX) {
+        ki_ask_end(s, x, false, 0);
         return;
     }
     x->floor_us = floor;

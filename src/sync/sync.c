@@ -36,6 +36,7 @@ void ki_sync_init(ki_sync *s, const ki_sync_config *config, ki_index *index) {
     s->dice = config->seed;
     s->gaps.dice = dice_roll(&s->dice);
     s->gaps.exact = true;
+    s->gaps.me = s->me;
     s->index = index;
     s->hello_nonce = ki_nonce(config->secret, dice_roll(&s->dice));
     ki_ephemeral(config->secret, s->ephemeral);
@@ -93,9 +94,12 @@ bool ki_sync_follows(const ki_sync *s, const char *subject) {
     return ki_patterns_match(&s->patterns, subject);
 }
 
+#define FRESH_US 5000000
+
 void ki_sync_heard(ki_sync *s, const ki_heard *h, kith_time now) {
     s->now_ns = now.mono_ns;
-    /* What an exchange brings, or an asker pushes, comes in another order. */
+    /* What an exchange brings, or an asker pushes, comes in another order; but not
+     * what was made a moment ago. */
     bool live = s->answered_ns == 0 || s->answered_ns + 2 * SECOND_NS < now.mono_ns;
     for (int i = 0; i < SYNC_EXCHANGES_MAX && !h->own; i++) {
         if (s->exchanges[i] != NULL) {
@@ -103,6 +107,7 @@ void ki_sync_heard(ki_sync *s, const ki_heard *h, kith_time now) {
             live = live && s->exchanges[i]->state == PASS_WAIT;
         }
     }
+    live = live || h->t_end_us + FRESH_US > now.wall_us;
     ki_gaps_heard(&s->gaps, ki_key_start(h->source), h->epoch, h->seq,
         h->item.arrival == 0 ? NULL : &h->item, h->own, live, now.mono_ns);
 }

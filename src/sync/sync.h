@@ -206,6 +206,7 @@ typedef struct ki_heard {
     ki_item item;
     const uint8_t *source;
     uint64_t epoch, seq;
+    int64_t t_end_us;
     bool own;
 } ki_heard;
 void ki_sync_heard(ki_sync *s, const ki_heard *heard, kith_time now);

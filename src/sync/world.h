@@ -20,7 +20,7 @@
 #define W_START INT64_C(1700000000000000) /* µs */
 
 enum {
-    W_NODES = 8,
+    W_NODES = 100,
     W_NAMES = 4,
 };
 
@@ -29,6 +29,7 @@ typedef struct w_packet {
     int64_t t_end_us, expires_us;
     uint32_t source, name; /* node of the world, or above: others */
     uint64_t seq;
+    bool lost; /* by somebody, as it was posted */
 } w_packet;
 
 typedef struct w_letter {
@@ -44,19 +45,23 @@ typedef struct w_node {
     int64_t skew_us;
     uint32_t *rows; /* its store: packet of arrival k + 1 */
     uint32_t count;
-    uint8_t *have; /* by packet */
-    bool mute, liar;
+    uint8_t *have;            /* by packet */
+    bool mute, liar, stirred; /* stirred: it heard something */
 } w_node;
 
 typedef struct world {
     uint64_t dice, now_ns, order;
     unsigned drop, repeat, spoil; /* percent */
+    uint32_t deaf;                /* nodes from here on hear nothing; 0: all hear */
+    uint64_t lost;
+    bool fresh;
     uint64_t delay_ns, jitter_ns;
     uint32_t node_count, packet_count, packet_size;
     w_packet *packets;
     w_letter **wire; /* a heap by time */
     uint32_t wire_count, wire_size;
     uint64_t control_frames, control_bytes, data_sent, data_needed;
+    uint64_t said, bucket, bucket_said, peak; /* all frames and repairs, in 100 ms */
     void (*lie)(struct world *w, w_node *n, ki_frame *frame); /* of a liar */
     w_node *nodes[W_NODES];
 } world;
@@ -123,7 +128,12 @@ static inline w_letter *w_next(world *w) {
 static inline void w_send(
     world *w, uint32_t from, const uint8_t *bytes, uint16_t length, uint32_t packet) {
     for (uint32_t to = 0; to < w->node_count; to++) {
-        if (to == from || dice_below(&w->dice, 100) < w->drop) continue;
+        if (to == from) continue;
+        if (dice_below(&w->dice, 100) < w->drop || (w->deaf != 0 && to >= w->deaf)) {
+            w->lost++;
+            if (length == 0 && w->fresh) w->packets[packet].lost = true;
+            continue;
+        }
         unsigned copies = 1 + (dice_below(&w->dice, 100) < w->repeat);
         for (unsigned i = 0; i < copies; i++) {
             size_t size = offsetof(w_letter, bytes) + length;
@@ -165,6 +175,7 @@ static inline uint32_t w_packet_new(world *w, uint32_t source, uint32_t name,
     p->source = source;
     p->name = name;
     p->seq = seq;
+    p->lost = false;
     return w->packet_count++;
 }
 
@@ -173,7 +184,9 @@ static inline void w_keep(world *w, uint32_t node, uint32_t packet, bool own, bo
     w_node *n = w->nodes[node];
     const w_packet *p = &w->packets[packet];
     uint8_t key[KITH_KEY_SIZE];
-    ki_heard heard = { .epoch = 1, .seq = p->seq, .own = own, .source = key };
+    ki_heard heard = {
+        .epoch = 1, .seq = p->seq, .t_end_us = p->t_end_us, .own = own, .source = key
+    };
     bool follows = own || ki_sync_follows(&n->sync, w_names[p->name]);
     if (!n->have[packet] && follows) {
         n->have[packet] = 1;
@@ -205,6 +218,15 @@ static inline void w_feed(world *w, w_node *n) {
     }
 }
 
+/* Everything that is not a fresh post: the most in 100 ms. */
+static inline void w_count(world *w) {
+    uint64_t bucket = w->now_ns / (100 * W_MS);
+    w->bucket_said = bucket == w->bucket ? w->bucket_said + 1 : 1;
+    w->bucket = bucket;
+    w->peak = w->bucket_said > w->peak ? w->bucket_said : w->peak;
+    w->said++;
+}
+
 /* What a node has to say now. */
 static inline void w_speak(world *w, uint32_t from) {
     w_node *n = w->nodes[from];
@@ -213,6 +235,7 @@ static inline void w_speak(world *w, uint32_t from) {
     for (int i = 0; i < 5000 && ki_sync_give(&n->sync, w_time(w, n), &out) != SYNC_NOTHING;
          i++) {
         if (n->mute) continue;
+        w_count(w);
         if (n->liar && out.kind == SYNC_FRAME) w->lie(w, n, &out.frame);
         if (out.kind == SYNC_PACKET) {
             w->data_sent++;
@@ -232,6 +255,7 @@ static inline void w_hear(world *w, w_letter *l) {
     } else {
         (void) !ki_sync_take(&n->sync, l->bytes, l->length, w_time(w, n));
     }
+    n->stirred = true;
     free(l);
 }
 
@@ -247,7 +271,14 @@ static inline void w_step(world *w, uint64_t until) {
     next = second < next ? second : next;
     w->now_ns = next < w->now_ns + W_MS ? w->now_ns + W_MS : next;
     while (w->wire_count > 0 && w->wire[0]->due_ns <= w->now_ns) w_hear(w, w_next(w));
-    for (uint32_t i = 0; i < w->node_count; i++) w_speak(w, i);
+    for (uint32_t i = 0; i < w->node_count; i++) {
+        w_node *n = w->nodes[i];
+        if (n->stirred || w->now_ns % SECOND_NS == 0 ||
+            ki_sync_due(&n->sync) <= w->now_ns) {
+            n->stirred = false;
+            w_speak(w, i);
+        }
+    }
 }
 
 /* A packet of a node, stored and sent out once, as live traffic is. */
@@ -255,6 +286,7 @@ static inline void w_emit(world *w, uint32_t node, int64_t ttl_us, uint32_t name
     w_node *n = w->nodes[node];
     int64_t t = w_time(w, n).wall_us;
     uint64_t seq = 0;
+    n->stirred = true;
     for (uint32_t i = n->count; i > 0; i--) {
         const w_packet *p = &w->packets[n->rows[i - 1]];
         if (p->source == node) {
@@ -264,7 +296,9 @@ static inline void w_emit(world *w, uint32_t node, int64_t ttl_us, uint32_t name
     }
     uint32_t packet = w_packet_new(w, node, name, t, t + ttl_us, seq);
     w_keep(w, node, packet, true, false);
+    w->fresh = true;
     w_send(w, node, NULL, 0, packet);
+    w->fresh = false;
 }
 
 static inline void w_begin(world *w, uint64_t seed, uint32_t nodes) {
