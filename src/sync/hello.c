@@ -46,8 +46,17 @@ void ki_frame_done(ki_sync *s, ki_writer *w, const ki_peer *p, ki_frame *ret) {
     (void) s;
 }
 
+static uint64_t known_peers(const ki_sync *s) {
+    uint64_t peers = 0;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) peers += s->peers[i].id != 0;
+    return peers;
+}
+
+/* Many share the time, so that few speak at once. */
 void ki_hello_soon(ki_sync *s, uint64_t to) {
-    uint64_t soon = s->now_ns + dice_below(&s->dice, HELLO_SOON_NS);
+    uint64_t span =
+        HELLO_SOON_NS + (known_peers(s) > 2 ? known_peers(s) * NEWS_SPREAD_NS : 0);
+    uint64_t soon = s->now_ns + dice_below(&s->dice, span);
     uint64_t least = s->hello_last_ns + HELLO_LEAST_NS;
     soon = s->hello_last_ns != 0 && soon < least ? least : soon;
     s->hello_ns = soon < s->hello_ns ? soon : s->hello_ns;
@@ -131,7 +140,8 @@ static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head)
     memcpy(p->root, h->root, ROOT_SIZE);
     judge(s, p, &before);
     p->heard_ns = s->now_ns;
-    if ((other && !h->answer) || head->to == s->me) {
+    bool room = known_peers(s) < SYNC_PEERS_MAX; /* else strangers come and go */
+    if ((other && !h->answer && room) || head->to == s->me) {
         ki_hello_soon(s, 0); /* it does not know us, or our new key */
     }
 }
@@ -204,8 +214,7 @@ static void hurry(ki_sync *s, const ki_view *v) {
     if (news(s, v) == s->hello_changes || s->hello_ns <= s->now_ns + SECOND_NS / 2) {
         return;
     }
-    uint64_t peers = 0; /* many share the time, so that few speak at once */
-    for (int i = 0; i < SYNC_PEERS_MAX; i++) peers += s->peers[i].id != 0;
+    uint64_t peers = known_peers(s);
     uint64_t soon =
         s->now_ns + dice_below(&s->dice, SECOND_NS / 2 + peers * NEWS_SPREAD_NS);
     uint64_t least = s->hello_last_ns + HELLO_NEWS_NS + peers * NEWS_REST_NS;

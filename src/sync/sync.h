@@ -28,7 +28,7 @@
 #include <kith/time.h>
 
 enum {
-    SYNC_PEERS_MAX = 64,    /* the one heard of longest ago makes room */
+    SYNC_PEERS_MAX = 128,   /* the one heard of longest ago makes room */
     SYNC_EXCHANGES_MAX = 4, /* as asker, at once */
     SYNC_OPEN_MAX = 4096,   /* ranges known to differ and not yet asked for */
     SYNC_WINDOW = 64,       /* requests under way */
