@@ -15,6 +15,7 @@
 #define OTHER_SPAN_NS (180 * MS)
 #define TRIES_MAX     3
 #define VAIN_NS       (5000 * MS) /* asked again within: nobody answered */
+#define TWO_LOST_NS   (400 * MS)
 #define GONE_NS       (5000 * MS) /* a source that is not heard any more */
 #define KEYS_PACKETS  64          /* repeated for one KEYS */
 #define REPAIRS_PER_S 1000        /* in all */
@@ -127,10 +128,11 @@ static void heard_asked(ki_gaps *g, uint64_t source, const ki_keys *keys, uint64
 
 /* The source repeats; others only when it is gone, or was asked before in vain. */
 static bool mine_to_repeat(ki_gaps *g, ki_recent *e, uint64_t now_ns) {
-    bool again = e->asked_ns != 0 && e->asked_ns + VAIN_NS > now_ns;
+    uint64_t since = e->asked_ns == 0 ? UINT64_MAX : now_ns - e->asked_ns;
+    bool again = since >= TWO_LOST_NS && since < VAIN_NS; /* sooner: two have lost it */
     const ki_gap_source *source = source_of(g, e->source, e->epoch);
     bool gone = source->heard_ns + GONE_NS < now_ns;
-    e->asked_ns = now_ns;
+    e->asked_ns = since < TWO_LOST_NS ? e->asked_ns : now_ns;
     return e->own || again || gone;
 }
 

@@ -211,14 +211,14 @@ static uint64_t news(const ki_sync *s, const ki_view *v) {
 
 /* News make the next HELLO come sooner. */
 static void hurry(ki_sync *s, const ki_view *v) {
-    if (news(s, v) == s->hello_changes || s->hello_ns <= s->now_ns + SECOND_NS / 2) {
-        return;
+    if (s->hello_hurried || news(s, v) == s->hello_changes) {
+        return; /* one draw for each: the least of many would be no chance */
     }
+    s->hello_hurried = true;
     uint64_t peers = known_peers(s);
-    uint64_t soon =
-        s->now_ns + dice_below(&s->dice, SECOND_NS / 2 + peers * NEWS_SPREAD_NS);
-    uint64_t least = s->hello_last_ns + HELLO_NEWS_NS + peers * NEWS_REST_NS;
-    soon = soon < least ? least : soon;
+    uint64_t from = s->hello_last_ns + HELLO_NEWS_NS + peers * NEWS_REST_NS;
+    from = from < s->now_ns ? s->now_ns : from;
+    uint64_t soon = from + dice_below(&s->dice, SECOND_NS / 2 + peers * NEWS_SPREAD_NS);
     s->hello_ns = soon < s->hello_ns ? soon : s->hello_ns;
 }
 
@@ -270,7 +270,7 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
     if (!needless) {
         write_hello(s, root, ret);
     }
-    s->hello_answer = false;
+    s->hello_answer = s->hello_hurried = false;
     s->hello_to = 0;
     return !needless;
 }

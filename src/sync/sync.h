@@ -176,7 +176,7 @@ typedef struct ki_sync {
     /* HELLO */
     uint64_t hello_ns, hello_last_ns, hello_nonce, hello_changes, hello_tokens_ns;
     uint32_t hello_equal; /* equal roots heard since our last */
-    bool hello_answer;
+    bool hello_answer, hello_hurried;
     uint64_t hello_to;
     ki_peer peers[SYNC_PEERS_MAX];
     ki_exchange *exchanges[SYNC_EXCHANGES_MAX];
