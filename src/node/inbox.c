@@ -66,6 +66,9 @@ static void take_packet(
     kith_content content;
     uint8_t id[KITH_ID_SIZE];
     int r = judge(n, l, item, &content, id, now.wall_us);
+    if (r == KITH_R_FUTURE) {
+        ki_clock_refused(n, content.t_end_us, now);
+    }
     if (r < 0) {
         ki_exchange_refuse(l, id, r);
         refuse(n, l, r); /* acked with the rest: it will never be better */

@@ -108,7 +108,7 @@ int kith_node_open(
     n->event = c->event;
     n->ctx = c->ctx;
     n->due_ns = now.mono_ns;
-    n->clocks_us = now.wall_us - (int64_t) (now.mono_ns / 1000);
+    ki_clock_open(n, now);
     ki_index_init(&n->index);
     int r = take_key(n, c->key, err);
     if (r == 0) {

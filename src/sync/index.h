@@ -10,8 +10,8 @@
  * is ready when it has seen what was there when it was made.
  *
  * Settling: packets under way would make every two roots differ. So a packet
- * enters at the first boundary (a full second) at which it is a second old by
- * its own bytes, or has been here for two; what is older enters at once. The sums
+ * enters at the first boundary (a full second) at which it is three seconds old by
+ * its own bytes, or has been here for four; what is older enters at once. The sums
  * of the last boundaries are kept, and only equal boundaries are compared. A wall
  * clock that stands still settles everything after three seconds.
  *
