@@ -79,8 +79,8 @@ void ki_exchange_take(
     }
 }
 
-void ki_exchange_heard(
-    ki_node_link *l, const kith_packet *packet, uint64_t arrival, bool own, kith_time now) {
+void ki_exchange_heard(kith_node *n, ki_node_link *l, const kith_packet *packet,
+    uint64_t arrival, bool own, kith_time now) {
     kith_content content;
     if (l->sync == NULL ||
         kith_packet_decode(packet->bytes, packet->length, &content) < 0) {
@@ -97,6 +97,9 @@ void ki_exchange_heard(
         ki_item_of(&heard.item, kith_packet_expires_us(&content), id, arrival);
     }
     ki_sync_heard(l->sync, &heard, now);
+    if (!own) {
+        ki_twins_show(n, l, &content, now);
+    }
 }
 
 /* A clock that is set may make a packet of the future good. */
@@ -146,7 +149,8 @@ static int feed(void *ctx, const kith_record *record) {
     kith_content content;
     f->last = record->arrival;
     f->count++;
-    if (kith_packet_decode(record->packet.bytes, record->packet.length, &content) < 0) {
+    if (kith_packet_decode(record->packet.bytes, record->packet.length, &content) < 0 ||
+        ki_twins_barred(f->node, &content)) {
         return 0;
     }
     ki_entry e = { .t_end_us = content.t_end_us,
@@ -203,6 +207,8 @@ int ki_exchange_feed(kith_node *n, kith_time now) {
         return 0;
     }
     ki_index_tick(&n->index, now, n->last_arrival);
+    ki_twins_read(n);
+    ki_twins_turn(n, now);
     if (n->evicted != n->evicted_seen) {
         n->evicted_seen = n->evicted;
         look_for_evicted(n);

@@ -2,6 +2,7 @@
 /* What comes from outside: rubbish, lies, repeats, clocks that are wrong. Refused
  * aloud or harmless, and the state is what it was. */
 #include "node/kit.h"
+#include "node/node.h"
 
 /* Posts bytes natively, past every check of a node. */
 static void inject(
@@ -101,7 +102,7 @@ static void c1_what_a_wrong_clock_refused_comes_when_it_is_right(void) {
     EXPECT_INT(late->last_refusal, KITH_R_FUTURE);
     EXPECT_INT(late->accepted, 0);
     now.wall_us += INT64_C(86400000000);
-    run(6000);
+    run(10000);
     EXPECT_INT(late->accepted, 1);
     leave_all();
 }
@@ -120,6 +121,43 @@ static void two_packets_under_one_number_are_a_proof(void) {
     }
     EXPECT_INT(me->last_refusal, KITH_R_EQUIVOCATION);
     EXPECT_INT(packets(me), 1);
+    kith_key_free(&liar);
+    leave_all();
+}
+
+/* Each of three nodes believed one of the twins, or heard of none. */
+static void who_signed_twice_keeps_nobody_from_agreeing(void) {
+    member *a = join("mem://left"), *b = join("mem://right"), *c = join("mem://third");
+    static const char *const urls[] = { "mem://left", "mem://right", "mem://third" };
+    kith_key *liar = NULL;
+    uint8_t seed[32] = { 99 };
+    EXPECT_INT(kith_key_from_seed(&liar, seed, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        kith_post p = leaf("a.b", i % 2);
+        kith_packet packet;
+        p.content.epoch = 1;
+        p.content.t_end_us = now.wall_us - 60000000;
+        EXPECT_INT(kith_packet_seal(&p.content, liar, &packet), 0);
+        inject(urls[i], "a.b", packet.bytes, packet.length);
+        post(&m[i], "a.c", i);
+    }
+    for (size_t i = 0; i < 3; i++) { /* now they meet */
+        const char *both = "mem://meeting";
+        kith_node_close(&m[i].node);
+        open_node(&m[i], &both, 1, NULL, false);
+    }
+    run(60000);
+    for (size_t i = 0; i < 3; i++) {
+        EXPECT_INT(packets(&m[i]), 4); /* one twin, and what the three posted */
+        const ki_sync *s = m[i].node->links[0].sync;
+        for (int k = 0; k < SYNC_PEERS_MAX; k++)
+            EXPECT(s->peers[k].id == 0 || !s->peers[k].differs);
+        EXPECT_INT(s->stat.stuck, 0);
+        EXPECT_INT(m[i].node->twin_count, 1);
+    }
+    (void) a;
+    (void) b;
+    (void) c;
     kith_key_free(&liar);
     leave_all();
 }
@@ -174,6 +212,8 @@ static const test_case cases[] = {
         c1_what_a_wrong_clock_refused_comes_when_it_is_right },
     { "two_packets_under_one_number_are_a_proof",
         two_packets_under_one_number_are_a_proof },
+    { "who_signed_twice_keeps_nobody_from_agreeing",
+        who_signed_twice_keeps_nobody_from_agreeing },
     { "w9_the_same_packets_in_any_order_end_in_one_digest",
         w9_the_same_packets_in_any_order_end_in_one_digest },
 };

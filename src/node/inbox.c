@@ -92,6 +92,9 @@ static void told(kith_node *n, ki_node_link *l, const kith_arrival *a) {
         uint8_t id[KITH_ID_SIZE];
         kith_packet_id(&a->packet, id);
         ki_exchange_refuse(l, id, a->result);
+        if (a->result == KITH_R_EQUIVOCATION) {
+            ki_twins_found(n, &a->packet);
+        }
         n->refused[KITH_E_REFUSED - a->result]++;
         kith_event e = { .kind = KITH_EVENT_REFUSED,
             .code = a->result,
@@ -162,7 +165,7 @@ static int commit(kith_node *n, ki_node_link *l, batch *b, kith_time now) {
         const kith_arrival *a = &b->arrivals[i];
         if (a->result != KITH_E_SPACE) {
             told(n, l, a);
-            ki_exchange_heard(l, &a->packet, a->result < 0 ? 0 : a->arrival, false, now);
+            ki_exchange_heard(n, l, &a->packet, a->result < 0 ? 0 : a->arrival, false, now);
         }
     }
     if (ack(l, b)) {

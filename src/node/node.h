@@ -36,6 +36,13 @@ typedef struct ki_node_link {
     ki_sync_out out; /* what the link had no room for; kind 0: nothing */
 } ki_node_link;
 
+/* An epoch of a source that signed two packets under one number. */
+#define NODE_TWINS 64
+typedef struct ki_twin {
+    uint64_t source, epoch; /* source: the start of its key */
+    uint64_t shown_ns;      /* shown again then */
+} ki_twin;
+
 struct kith_node {
     kith_store *store;
     kith_host host;
@@ -57,6 +64,10 @@ struct kith_node {
     uint64_t version;  /* of the store when it was last looked at */
     uint64_t last_arrival;
     ki_index index; /* of the store, for sync over all links */
+    size_t twin_count;
+    ki_twin twins[NODE_TWINS];
+    bool twins_read, twins_new;
+    uint64_t twins_ns; /* the index may be read anew then */
     const kith_key *key;
     kith_key *own_key;              /* of a node that was given none: for sync alone */
     uint64_t evicted, evicted_seen; /* by the store */
@@ -91,6 +102,14 @@ int ki_exchange_turn(kith_node *n, ki_node_link *l, kith_time now);
 void ki_outbox_resume(kith_node *n, ki_node_link *l, kith_time now);
 void ki_outbox_again(kith_node *n, ki_node_link *l, kith_time now);
 
+/* twins.c */
+void ki_twins_read(kith_node *n);
+bool ki_twins_barred(kith_node *n, const kith_content *content);
+void ki_twins_found(kith_node *n, const kith_packet *packet);
+void ki_twins_turn(kith_node *n, kith_time now);
+void ki_twins_show(
+    kith_node *n, ki_node_link *l, const kith_content *content, kith_time now);
+
 /* exchange.c */
 int ki_exchange_open(kith_node *n, ki_node_link *l);
 void ki_exchange_close(ki_node_link *l);
@@ -98,8 +117,8 @@ int ki_exchange_follow(kith_node *n, ki_node_link *l);
 /* Reads what is new in the store into the index. */
 int ki_exchange_feed(kith_node *n, kith_time now);
 /* A packet came over a link, or was given to it. arrival 0: it was refused. */
-void ki_exchange_heard(
-    ki_node_link *l, const kith_packet *packet, uint64_t arrival, bool own, kith_time now);
+void ki_exchange_heard(kith_node *n, ki_node_link *l, const kith_packet *packet,
+    uint64_t arrival, bool own, kith_time now);
 void ki_exchange_refuse(ki_node_link *l, const uint8_t id[KITH_ID_SIZE], int refusal);
 void ki_exchange_take(
     kith_node *n, ki_node_link *l, const uint8_t *bytes, size_t length, kith_time now);

@@ -22,7 +22,7 @@ static void seedbug_13_a_late_joiner_sees_the_past(void) {
     for (int i = 0; i < 300; i++) post(early, "iot.hvac.draw", 0.001 * i);
     run(500);
     member *late = join("mem://late");
-    run(6000); /* what was posted a moment ago settles first */
+    run(10000); /* what was posted a moment ago settles first */
     EXPECT_INT(late->accepted, 300);
     EXPECT(one_digest());
     leave_all();

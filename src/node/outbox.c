@@ -13,6 +13,7 @@
 #define PAUSE_NS UINT64_C(50000000)
 
 typedef struct giving {
+    kith_node *node;
     ki_node_link *link;
     int given;
     int result; /* the post that stopped us */
@@ -40,7 +41,7 @@ static int give(void *ctx, const kith_record *record) {
     }
     l->sent = record->arrival;
     l->last_ticket = record->arrival;
-    ki_exchange_heard(l, &record->packet, record->arrival, true, g->now);
+    ki_exchange_heard(g->node, l, &record->packet, record->arrival, true, g->now);
     g->given++;
     return 0;
 }
@@ -54,7 +55,7 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     }
     uint32_t limit = l->lot > 0 ? l->lot : NODE_BATCH;
     uint64_t end = n->last_arrival; /* read before the query: arrivals only grow */
-    giving g = { l, 0, 0, now };
+    giving g = { n, l, 0, 0, now };
     int r = kith_store_outbox(
         n->store, l->way, n->relay, l->sent, limit, now.wall_us, give, &g, NULL);
     if (r < 0) {

@@ -279,6 +279,10 @@ static bool gains_nothing(const ki_sync *s, ki_exchange *x) {
 
 void ki_ask_step(ki_sync *s, ki_exchange *x) {
     ki_exchange_check(x);
+    if (!ki_view_ready(x->view)) { /* it is read anew */
+        ki_ask_end(s, x, false, SECOND_NS);
+        return;
+    }
     if (x->state == PASS_WAIT) {
         if (s->now_ns >= x->due_ns) {
             step_wait(s, x);

@@ -261,6 +261,10 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
         s->hello_ns = s->now_ns + SECOND_NS / 4;
         return false;
     }
+    if (s->hello_hurried && !s->hello_answer && root->changes == s->hello_changes) {
+        s->hello_ns = s->now_ns + SECOND_NS / 4; /* the news have no boundary yet */
+        return false;
+    }
     bool needless =
         s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer && s->hello_last_ns != 0;
     s->hello_changes = news(s, v) - (v->changes - root->changes);

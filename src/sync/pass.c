@@ -377,7 +377,7 @@ static ki_exchange *exchange_of(ki_sync *s, const ki_peer *p, uint64_t nonce) {
     for (int i = 0; i < SYNC_EXCHANGES_MAX; i++) {
         ki_exchange *x = s->exchanges[i];
         if (x != NULL && &s->peers[x->peer] == p && x->nonce == nonce &&
-            x->state != PASS_WAIT) {
+            x->state != PASS_WAIT && ki_view_ready(x->view)) {
             return x;
         }
     }
