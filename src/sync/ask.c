@@ -81,6 +81,7 @@ static void begin(ki_sync *s, uint32_t peer, ki_exchange **place) {
 
 static bool wants_exchange(const ki_sync *s, const ki_peer *p) {
     return p->id != 0 && p->differs && s->now_ns >= p->again_ns &&
+           s->hello_last_ns >= p->stranger_ns && s->hello_last_ns != 0 &&
            (p->asked_ns == 0 || p->asked_ns + OTHERS_NS <= s->now_ns);
 }
 

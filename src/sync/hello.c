@@ -143,6 +143,7 @@ static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head)
     bool room = known_peers(s) < SYNC_PEERS_MAX; /* else strangers come and go */
     if ((other && !h->answer && room) || head->to == s->me) {
         ki_hello_soon(s, 0); /* it does not know us, or our new key */
+        p->stranger_ns = s->now_ns;
     }
 }
 

@@ -116,6 +116,7 @@ typedef struct ki_peer {
     uint64_t id; /* 0: free */
     uint8_t key[KITH_KEY_SIZE], ephemeral[32], mac_key[32];
     ki_scope scope;              /* joint */
+    uint64_t stranger_ns;        /* it did not know us then: a HELLO comes before an ASK */
     uint64_t heard_ns, asked_ns; /* any frame; an ASK to it by another */
     uint64_t again_ns, backoff_ns, rtt_ns;
     uint64_t tokens_ns;                            /* of its ASKs: time they are paid for */
