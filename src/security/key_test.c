@@ -413,7 +413,27 @@ static void what_cannot_be_sealed_stays_as_it_was(void) {
     kith_key_free(&key);
 }
 
+static void what_is_signed_for_one_use_is_nothing_for_another(void) {
+    uint8_t seed[32] = { 3 }, public[KITH_KEY_SIZE], signature[KITH_SIGNATURE_SIZE];
+    uint8_t bytes[100] = { 1, 2, 3 };
+    kith_key *key = NULL;
+    EXPECT_INT(kith_key_from_seed(&key, seed, NULL), 0);
+    kith_key_public(key, public);
+    ki_key_sign(key, "one use", bytes, sizeof bytes, signature);
+    EXPECT(ki_key_verify(public, "one use", bytes, sizeof bytes, signature));
+    EXPECT(!ki_key_verify(public, "another", bytes, sizeof bytes, signature));
+    EXPECT(!ki_key_verify(public, "one use", bytes, sizeof bytes - 1, signature));
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] ^= 1;
+        EXPECT(!ki_key_verify(public, "one use", bytes, sizeof bytes, signature));
+        bytes[i] ^= 1;
+    }
+    kith_key_free(&key);
+}
+
 static const test_case cases[] = {
+    { "what_is_signed_for_one_use_is_nothing_for_another",
+        what_is_signed_for_one_use_is_nothing_for_another },
     { "comes_back_from_its_file", comes_back_from_its_file },
     { "a_relative_path_works_too", a_relative_path_works_too },
     { "never_takes_the_place_of_another_file", never_takes_the_place_of_another_file },
