@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sync/inside.h - what the parts of the machine ask of each other. sync.c takes
- * and gives, hello.c knows the peers, answer.c answers, ask.c asks, pass.c reads
- * the answers, gaps.c repeats what was lost a moment ago. */
+ * and gives, hello.c knows the peers, answer.c answers; course.c begins and
+ * ends exchanges, ask.c asks, pass.c reads the answers; gaps.c repeats what was lost
+ * a moment ago. */
 #ifndef SYNC_INSIDE_H
 #define SYNC_INSIDE_H
 
@@ -38,19 +39,25 @@ bool ki_answer_frame(ki_sync *s, ki_frame *ret);
 bool ki_answer_packet(ki_sync *s, ki_item *ret);
 bool ki_answer_waiting(const ki_sync *s);
 
-/* ask.c */
+/* course.c */
 void ki_ask_consider(ki_sync *s);
-bool ki_ask_frame(ki_sync *s, ki_exchange *x, ki_frame *ret);
-bool ki_ask_push(ki_sync *s, ki_exchange *x, ki_item *ret);
 void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns);
 void ki_ask_step(ki_sync *s, ki_exchange *x);
 uint64_t ki_ask_due(const ki_sync *s);
+void ki_exchange_check(const ki_exchange *x);
+
+/* ask.c */
+/* The patience with a request: two round trips, more with each try. */
+uint64_t ki_patience(const ki_sync *s, const ki_exchange *x, uint32_t tries);
+/* What is asked and answered from now on bears a new nonce: ROOT alone. */
+void ki_ask_root(ki_sync *s, ki_exchange *x);
 void ki_pass_begin(ki_sync *s, ki_exchange *x);
 void ki_range_open(ki_sync *s, ki_exchange *x, const ki_range *range);
 void ki_push_item(ki_sync *s, ki_exchange *x, const ki_item *item);
 void ki_push_range(ki_sync *s, ki_exchange *x, const ki_range *range);
 void ki_slot_free(ki_exchange *x, ki_slot *slot);
-void ki_exchange_check(const ki_exchange *x);
+bool ki_ask_frame(ki_sync *s, ki_exchange *x, ki_frame *ret);
+bool ki_ask_push(ki_sync *s, ki_exchange *x, ki_item *ret);
 
 /* pass.c */
 void ki_pass_take(ki_sync *s, ki_peer *p, ki_reader *r, const ki_head *head);
