@@ -16,13 +16,15 @@ static void within_bounds(const scenario *c) {
     }
 }
 
-static const char *count_text(const char *preset) {
-    const char *text = getenv("KITH_SCENARIOS");
-    return text == NULL ? preset : text;
+/* 1,000; 10,000 in a soak; or as KITH_SCENARIOS says. */
+static long scenario_count(void) {
+    const char *soak = getenv("KITH_SOAK"), *text = getenv("KITH_SCENARIOS");
+    bool all = soak != NULL && strcmp(soak, "1") == 0;
+    return text != NULL ? strtol(text, NULL, 10) : all ? 10000 : 1000;
 }
 
 static void all_scenarios_end_in_agreement(void) {
-    long count = strtol(count_text("1000"), NULL, 10);
+    long count = scenario_count();
     uint32_t passes = 0, open = 0;
     int slowest = 0;
     for (long seed = 1; seed <= count; seed++) {
