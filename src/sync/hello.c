@@ -262,13 +262,16 @@ bool ki_hello_give(ki_sync *s, ki_frame *ret) {
         s->hello_ns = s->now_ns + SECOND_NS / 4;
         return false;
     }
-    if (s->hello_hurried && !s->hello_answer && root->changes == s->hello_changes) {
+    uint64_t told = news(s, v) - (v->changes - root->changes);
+    bool nothing_new =
+        told == s->hello_changes && s->hello_last_ns + HELLO_IDLE_NS > s->now_ns;
+    if (s->hello_hurried && !s->hello_answer && nothing_new) {
         s->hello_ns = s->now_ns + SECOND_NS / 4; /* the news have no boundary yet */
         return false;
     }
     bool needless =
         s->hello_equal >= EQUAL_ENOUGH && !s->hello_answer && s->hello_last_ns != 0;
-    s->hello_changes = news(s, v) - (v->changes - root->changes);
+    s->hello_changes = told;
     s->hello_equal = 0;
     s->hello_ns = s->now_ns + HELLO_IDLE_NS / 2 + dice_below(&s->dice, HELLO_IDLE_NS);
     s->hello_last_ns = s->now_ns;
