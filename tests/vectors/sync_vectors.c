@@ -177,8 +177,20 @@ static void show(const uint8_t *bytes, size_t length) {
     putchar('}');
 }
 
+/* One roll a statement: C leaves open which operand or member comes first, and the
+ * golden frames must be the same from every compiler. */
+static uint64_t some_size(uint64_t *dice) {
+    uint64_t all = dice_roll(dice);
+    return all >> dice_below(dice, 64);
+}
+
+static void some_bytes(uint64_t *dice, uint8_t *ret, size_t size) {
+    for (size_t i = 0; i < size; i++) ret[i] = (uint8_t) dice_roll(dice);
+}
+
 static ki_bound some_bound(uint64_t *dice) {
-    ki_bound b = { dice_roll(dice), dice_roll(dice) };
+    ki_bound b = { .expiry = dice_roll(dice) };
+    b.id = dice_roll(dice);
     switch (dice_below(dice, 5)) {
     case 0: return BOUND_END;
     case 1: b.id = 0; break;
@@ -191,73 +203,81 @@ static ki_bound some_bound(uint64_t *dice) {
     return b;
 }
 
-static ki_piece some_piece(uint64_t *dice, uint8_t type) {
-    ki_piece p = { .kind = (uint8_t) dice_below(dice, type == FRAME_ASK ? 5 : 7),
-        .rid = (uint32_t) (dice_roll(dice) >> (32 + dice_below(dice, 32))),
-        .lo = some_bound(dice),
-        .hi = some_bound(dice),
-        .total = 1 + (dice_roll(dice) >> (1 + dice_below(dice, 63))),
-        .reason = (uint8_t) dice_below(dice, 3) };
-    if (ki_bound_order(p.lo, p.hi) > 0) {
-        ki_bound low = p.hi;
-        p.hi = p.lo;
-        p.lo = low;
+static void some_parts(uint64_t *dice, ki_piece *p) {
+    for (uint32_t i = 0; i < p->count; i++) {
+        p->parts[i].hi = (ki_bound){ i * (UINT64_MAX / 32) + dice_below(dice, 1 << 30), 0 };
+        p->parts[i].count = some_size(dice);
+        p->parts[i].print = dice_roll(dice);
     }
-    for (int i = 0; i < ROOT_SIZE; i++) p.root[i] = (uint8_t) dice_roll(dice);
-    bool cells = p.kind == (type == FRAME_ASK ? ASK_CELLS : TELL_CELLS);
-    p.start = cells ? CELLS_STEP * (uint32_t) dice_below(dice, 40) : 0;
-    p.count = cells ? CELLS_STEP * (1 + (uint32_t) dice_below(dice, 4))
-                    : 1 + (uint32_t) dice_below(dice, 20);
-    for (uint32_t i = 0; i < p.count; i++) {
-        if (type == FRAME_TELL && p.kind == TELL_SPLIT) {
-            ki_bound at = { i * (UINT64_MAX / 32) + dice_below(dice, 1 << 30), 0 };
-            p.parts[i] =
-                (ki_part){ at, dice_roll(dice) >> dice_below(dice, 64), dice_roll(dice) };
-        } else if (cells && type == FRAME_TELL) {
-            p.cells[i] = (ki_cell){ dice_roll(dice), (uint32_t) dice_roll(dice),
-                (int32_t) dice_below(dice, 2000) - 1000 };
-        } else {
-            p.tags[i] = dice_roll(dice);
-        }
+}
+
+static void some_cells(uint64_t *dice, ki_piece *p) {
+    p->start = CELLS_STEP * (uint32_t) dice_below(dice, 40);
+    p->count = CELLS_STEP * (1 + (uint32_t) dice_below(dice, 4));
+    for (uint32_t i = 0; i < p->count; i++) {
+        p->cells[i].sum = dice_roll(dice);
+        p->cells[i].check = (uint32_t) dice_roll(dice);
+        p->cells[i].count = (int32_t) dice_below(dice, 2000) - 1000;
     }
-    return p;
+}
+
+static void some_piece(uint64_t *dice, uint8_t type, ki_piece *ret) {
+    *ret = (ki_piece){ .kind = (uint8_t) dice_below(dice, type == FRAME_ASK ? 5 : 7) };
+    ki_bound a = some_bound(dice), b = some_bound(dice);
+    ret->lo = ki_bound_order(a, b) > 0 ? b : a;
+    ret->hi = ki_bound_order(a, b) > 0 ? a : b;
+    ret->rid = (uint32_t) (some_size(dice) >> 32);
+    ret->total = 1 + some_size(dice) / 2;
+    ret->reason = (uint8_t) dice_below(dice, 3);
+    some_bytes(dice, ret->root, ROOT_SIZE);
+    ret->count = 1 + (uint32_t) dice_below(dice, 20);
+    if (ret->kind == (type == FRAME_ASK ? ASK_CELLS : TELL_CELLS)) {
+        some_cells(dice, ret);
+    } else if (type == FRAME_TELL && ret->kind == TELL_SPLIT) {
+        some_parts(dice, ret);
+    } else {
+        for (uint32_t i = 0; i < ret->count; i++) ret->tags[i] = dice_roll(dice);
+    }
 }
 
 static void some_hello(uint64_t *dice, ki_writer *w) {
     static const ki_pattern lists[][3] = { { ">", ">", ">" },
         { "a.x", "iot.hvac.>", "b.*.c" } };
-    ki_hello h = { .answer = dice_below(dice, 2) == 0,
-        .boundary = (uint32_t) dice_roll(dice),
-        .stored = dice_roll(dice) >> dice_below(dice, 64),
-        .count = dice_roll(dice) >> dice_below(dice, 64) };
-    for (int i = 0; i < 32; i++) h.key[i] = (uint8_t) dice_roll(dice);
-    for (int i = 0; i < 32; i++) h.ephemeral[i] = (uint8_t) dice_roll(dice);
-    for (int i = 0; i < ROOT_SIZE; i++) h.root[i] = (uint8_t) dice_roll(dice);
-    ki_patterns_of(&h.patterns, lists[dice_below(dice, 2)], 1 + dice_below(dice, 3));
+    ki_hello h = { .answer = dice_below(dice, 2) == 0 };
+    h.boundary = (uint32_t) dice_roll(dice);
+    h.stored = some_size(dice);
+    h.count = some_size(dice);
+    some_bytes(dice, h.key, sizeof h.key);
+    some_bytes(dice, h.ephemeral, sizeof h.ephemeral);
+    some_bytes(dice, h.root, sizeof h.root);
+    const ki_pattern *list = lists[dice_below(dice, 2)];
+    ki_patterns_of(&h.patterns, list, 1 + dice_below(dice, 3));
     ki_frame_hello(w, &h);
-    for (int i = 0; i < FRAME_SIGNATURE; i++)
-        w->bytes[w->length++] = (uint8_t) dice_roll(dice);
+    some_bytes(dice, w->bytes + w->length, FRAME_SIGNATURE);
+    w->length += FRAME_SIGNATURE;
 }
 
 static void some_keys(uint64_t *dice, ki_writer *w) {
-    ki_keys k = { .epoch = dice_roll(dice) >> dice_below(dice, 64),
-        .count = 1 + (uint32_t) dice_below(dice, 20) };
+    ki_keys k = { .epoch = some_size(dice) };
     uint64_t at = 0;
+    k.count = 1 + (uint32_t) dice_below(dice, 20);
     wire_put64(k.source, dice_roll(dice));
     for (uint32_t i = 0; i < k.count; i++) {
-        k.runs[i] = (ki_run){ at + dice_below(dice, 1000), 1 + dice_below(dice, 300) };
+        k.runs[i].first = at + dice_below(dice, 1000);
+        k.runs[i].length = 1 + dice_below(dice, 300);
         at = k.runs[i].first + k.runs[i].length;
     }
     (void) !ki_frame_keys(w, &k);
 }
 
 static void some_frame(uint64_t *dice, uint8_t type, ki_writer *w) {
-    ki_head head = { .type = type,
-        .to = dice_below(dice, 2) ? dice_roll(dice) : 0,
-        .from = dice_roll(dice) | 1,
-        .nonce = dice_roll(dice),
-        .scope = (uint32_t) dice_roll(dice),
-        .floor = (uint32_t) dice_roll(dice) };
+    ki_head head = { .type = type };
+    uint64_t one = dice_below(dice, 2), to = dice_roll(dice);
+    head.to = one ? to : 0;
+    head.from = dice_roll(dice) | 1;
+    head.nonce = dice_roll(dice);
+    head.scope = (uint32_t) dice_roll(dice);
+    head.floor = (uint32_t) dice_roll(dice);
     uint8_t key[32] = { (uint8_t) dice_roll(dice) };
     ki_frame_begin(w, &head);
     if (type == FRAME_HELLO) {
@@ -266,7 +286,8 @@ static void some_frame(uint64_t *dice, uint8_t type, ki_writer *w) {
         some_keys(dice, w);
     } else {
         for (uint64_t n = 1 + dice_below(dice, 6); n > 0 || w->pieces == 0; n -= n > 0) {
-            ki_piece p = some_piece(dice, type);
+            ki_piece p;
+            some_piece(dice, type, &p);
             (void) !ki_frame_put(w, &p);
         }
         ki_frame_seal(w, key);
@@ -310,8 +331,9 @@ static void derived(uint64_t *dice) {
     ki_salt_of(nonce, &salt);
     printf("{\"nonce\":\"%016llx\",\"ids\":[", (unsigned long long) nonce);
     for (int i = 0; i < 20; i++) {
-        ki_item item = { .id = { dice_roll(dice), dice_roll(dice) } };
+        ki_item item = { .id = { dice_roll(dice) } };
         ki_sum one;
+        item.id[1] = dice_roll(dice);
         ki_sum_of(&item, &one);
         ki_sum_add(&sum, &one);
         uint64_t tag = ki_salted_tag(&salt, &item);
