@@ -19,6 +19,10 @@
 
 #define UNUSED __attribute__((unused))
 
+enum {
+    PATIENCE_MS = 120000, /* a hang guard: nothing that comes takes nearly as long */
+};
+
 /* A place of its own for one case, and the URL that leads there. */
 typedef struct realm {
     char folder[64];
@@ -139,6 +143,24 @@ static UNUSED void pass_time(kith_link *l) {
     (void) readable(kith_link_wake_fd(l), kith_link_level(l) == KITH_LEVEL_NONE ? 0 : 4);
 }
 
+/* Turns in which nothing came. */
+typedef struct lull {
+    int turns;
+    int64_t since_ms;
+} lull;
+
+/* One turn more. True: nothing more will come. Where all must come that was posted, and
+ * has not (`enough`), the hang guard alone says so: how fast a thread or a disk is on a
+ * busy machine is not the matter. mem brings at once what it brings. */
+static UNUSED bool gives_up(kith_link *l, lull *q, bool enough) {
+    if (q->turns++ == 0) q->since_ms = clock_ms();
+    pass_time(l);
+    bool prompt = strcmp(kith_link_scheme(l), "mem") == 0;
+    if (prompt || enough) return q->turns >= 12;
+    if (lossy(l)) return q->turns >= 60;
+    return clock_ms() - q->since_ms >= PATIENCE_MS;
+}
+
 typedef struct batch {
     const char *subject;
     size_t first, count; /* numbers; tickets are number - first + 1 */
@@ -149,7 +171,8 @@ typedef struct batch {
 /* Posts all, and again what a failure forgot. False: it never ends. */
 static UNUSED bool batch_send(kith_link *l, batch *b) {
     size_t next = 1; /* ticket */
-    for (int idle = 0; b->settled < b->count && idle < 5000;) {
+    int64_t since = clock_ms();
+    while (b->settled < b->count && clock_ms() - since < PATIENCE_MS) {
         if (next <= b->count) {
             uint8_t bytes[KITH_PACKET_MAX];
             size_t n = b->fill(b->first + next - 1, bytes);
@@ -169,12 +192,11 @@ static UNUSED bool batch_send(kith_link *l, batch *b) {
         int r = kith_link_settle(l, &through, NULL);
         if (r == 0) {
             b->settled = (size_t) through;
-            idle = 0;
+            since = clock_ms();
         } else if (r < 0) {
             b->failures++;
             next = b->settled + 1;
         } else {
-            idle++;
             pass_time(l);
         }
     }
@@ -186,17 +208,16 @@ static UNUSED bool batch_send(kith_link *l, batch *b) {
 
 /* The next item. Without `enough` it waits for one; with it only for stragglers. */
 static UNUSED bool await(kith_link *l, kith_item *ret, bool enough) {
-    bool direct = kith_link_level(l) == KITH_LEVEL_NONE;
-    for (int idle = 0; idle < (direct || enough ? 12 : 60);) {
+    for (lull q = { 0 };;) {
         int r = kith_link_pull(l, ret);
         if (r == 0) return true;
-        if (r == KITH_EMPTY) {
-            idle++;
-            pass_time(l);
-        }
+        if (r == KITH_EMPTY && gives_up(l, &q, enough)) return false;
     }
-    return false;
 }
+
+/* Until so, which is asked anew; the body makes time pass. A hang guard, no measure. */
+#define UNTIL(so)                                                                          \
+    for (int64_t since_ = clock_ms(); !(so) && clock_ms() - since_ < PATIENCE_MS;)
 
 /* What a loop does with a link that brings it nothing: asks, then sleeps. Returns
  * the failure that settle told, or 0. */
@@ -227,8 +248,7 @@ static UNUSED bool tally_note(tally *t, size_t number) {
 
 /* All there is. False: something came that nobody posted. */
 static UNUSED bool tally_drain(tally *t, kith_link *l) {
-    bool direct = kith_link_level(l) == KITH_LEVEL_NONE;
-    for (int idle = 0; idle < (direct || t->distinct >= t->expect ? 12 : 60);) {
+    for (lull q = { 0 };;) {
         kith_item item;
         int r = kith_link_pull(l, &item);
         if (r == 0) {
@@ -236,17 +256,15 @@ static UNUSED bool tally_drain(tally *t, kith_link *l) {
             if (n == 0 || n >= sizeof t->seen) return false;
             (void) tally_note(t, n);
             kith_link_ack(l, item.token);
-            idle = 0;
+            q.turns = 0;
         } else if (r == KITH_GAP) {
             t->gaps++;
-        } else if (r == KITH_EMPTY) {
-            idle++;
-            pass_time(l);
-        } else {
+        } else if (r != KITH_EMPTY) {
             return false;
+        } else if (gives_up(l, &q, t->distinct >= t->expect)) {
+            return true;
         }
     }
-    return true;
 }
 
 #endif

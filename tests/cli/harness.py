@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scratch home for the kith program, and TAP. Standard library only."""
-import json, os, pty, shutil, subprocess, sys, tempfile, traceback
+import json, os, pty, shutil, signal, subprocess, sys, tempfile, traceback
 
 KITH = os.path.abspath(sys.argv[1])
 SOURCE = os.path.abspath(sys.argv[2])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
 
 
 class Done:

@@ -16,6 +16,7 @@ import traceback
 PATIENCE = 120  # seconds; a hang guard, far beyond what anything takes
 KITH = os.path.abspath(sys.argv[1])
 SOAK = os.environ.get("KITH_SOAK") == "1"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
 
 
 def fresh_dice(fixed):

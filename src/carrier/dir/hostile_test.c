@@ -138,9 +138,7 @@ static void twenty_thousand_foreign_files_cost_one_look(void) {
     EXPECT_INT(kith_link_rewind(to, &from_start), 0);
     EXPECT(put(&r, 1, 1));
     tally t = { .expect = 1 };
-    for (int i = 0; i < 2000 && (t.distinct < 1 || rubbish(to) < FOREIGN); i++) {
-        EXPECT(tally_drain(&t, to));
-    }
+    UNTIL (t.distinct == 1 && rubbish(to) >= FOREIGN) EXPECT(tally_drain(&t, to));
     EXPECT_INT(t.distinct, 1);
     EXPECT_INT(rubbish(to), FOREIGN);
     size_t before = memory_kib();

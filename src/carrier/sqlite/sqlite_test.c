@@ -186,10 +186,11 @@ static void begins_at_a_time(void) {
         kith_posting p = posting_of("a", bytes, fill_number(hour, bytes));
         p.ticket = hour;
         EXPECT_INT(kith_link_post(from, &p), 0);
-        for (int i = 0; kith_link_settle(from, &through, NULL) != 0; i++) {
-            EXPECT(i < 2000);
+        int told = KITH_EMPTY;
+        UNTIL ((told = kith_link_settle(from, &through, NULL)) != KITH_EMPTY) {
             (void) readable(kith_link_wake_fd(from), 5);
         }
+        EXPECT_INT(told, 0);
     }
     EXPECT_INT(kith_link_follow(to, "a"), 0);
     for (size_t hour = 1; hour <= 4; hour++) {
@@ -211,18 +212,11 @@ static int fate_of(kith_link *l, size_t number, kith_error *err) {
     uint64_t through;
     kith_posting p = posting_of("a.b", bytes, fill_number(number, bytes));
     p.ticket = number;
-    for (int i = 0; i < 2000; i++) {
-        int r = kith_link_post(l, &p);
-        if (r == 0) break;
-        if (r < 0) return r;
-        (void) idle_turn(l);
-    }
-    for (int i = 0; i < 2000; i++) {
-        int r = kith_link_settle(l, &through, err);
-        if (r != KITH_EMPTY) return r;
-        pass_time(l);
-    }
-    return KITH_EMPTY;
+    int r = KITH_FULL;
+    UNTIL ((r = kith_link_post(l, &p)) != KITH_FULL) (void) idle_turn(l);
+    if (r != 0) return r;
+    UNTIL ((r = kith_link_settle(l, &through, err)) != KITH_EMPTY) pass_time(l);
+    return r;
 }
 
 static void d6_a_held_file_costs_a_bounded_wait(void) {
@@ -253,7 +247,7 @@ static void d8_a_file_that_vanishes_refuses_and_recovers(void) {
     tally t = { .expect = 1 };
     EXPECT(tally_drain(&t, to));
     EXPECT_INT(rename(file_of(&r), away), 0);
-    for (int i = 0; i < 500 && kith_link_health(l, &err) == 0; i++) (void) idle_turn(l);
+    UNTIL (kith_link_health(l, &err) != 0) (void) idle_turn(l);
     EXPECT(kith_link_health(l, &err) < 0);
     uint8_t bytes[8];
     kith_posting p = posting_of("a.b", bytes, fill_number(2, bytes));
