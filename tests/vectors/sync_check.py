@@ -45,7 +45,8 @@ def golden_frames_are_made_again():
 
 def golden_frames_are_read_alike():
     rows = json.loads(golden())["frames"]
-    same(sorted({row["type"] for row in rows}), [1, 2, 3, 4], "types")
+    read = {row["type"] for row in rows if "refused" not in row}  # rolled frames may be bad
+    same(sorted(read), [1, 2, 3, 4], "types")
     for row in rows:
         same(second_opinion(row["hex"]), row, row["hex"])
 
