@@ -141,9 +141,10 @@ static void tell_state(runner *r) {
     for (size_t i = 0; i < kith_node_link_count(r->node); i++) {
         kith_link_status s;
         if (kith_node_link_status(r->node, i, &s) < 0) continue;
-        log_say(l, LOG_INFO, "state", "%s %s%s, level %s, %llu wait", s.url,
+        log_say(l, LOG_INFO, "state",
+            "%s %s%s, level %s, %llu wait, %llu unconfirmed, %u peers", s.url,
             s.up ? "up" : "down: ", s.up ? "" : s.why, kith_level_name(s.level),
-            (unsigned long long) s.waiting);
+            (unsigned long long) s.waiting, (unsigned long long) s.unconfirmed, s.peers);
     }
     for (size_t i = 0; i < r->sources.count; i++) {
         const source *s = &r->sources.list[i];

@@ -13,13 +13,19 @@ typedef struct waiting {
     bool any_up, any_level; /* were there carriers, and of that level? */
 } waiting;
 
+/* Where the ack says nothing, a peer's receipt does: it has stored the packet. */
+static bool promises(const kith_link_status *s, kith_level level) {
+    bool receipts = s->level == KITH_LEVEL_NONE && s->peers > 0;
+    return s->level >= level || (receipts && level <= KITH_LEVEL_DISK);
+}
+
 static bool is_there(void *ctx) {
     waiting *w = ctx;
     for (size_t i = 0; i < kith_node_link_count(w->node); i++) {
         kith_link_status status;
         if (kith_node_link_status(w->node, i, &status) < 0 || !status.up) continue;
         w->any_up = true;
-        if (status.level < w->level) continue;
+        if (!promises(&status, w->level)) continue;
         w->any_level = true;
         if (status.sent_through >= w->arrival) return true;
     }

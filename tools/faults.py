@@ -32,6 +32,8 @@ OWED = {
     "D9": "a reader that hangs cannot grow the log past its bound",
     "P7": "every allocation that fails gives an error, no leak and no crash",
     "A9": "a key that others may read or replace, or that a commit would publish, is refused",
+    "B5": "the same packet over two carriers counts once, and both are named",
+    "O6": "a wire that is cut, goes one way or flaps loses nothing that was acknowledged",
     "C1": "a clock ten years off is refused and spoils no other",
     "C3": "an hour asleep: what expired is gone, links are back, no storm",
     "C4": "the edges of time counters do not turn time round",

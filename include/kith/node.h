@@ -32,7 +32,7 @@ typedef enum kith_event_kind {
     KITH_EVENT_LINK_DOWN = 4, /* text says why */
     KITH_EVENT_GAP = 5,       /* count: packets a link lost for want of room */
     KITH_EVENT_STORE = 6,     /* text: degraded, quarantined, healed */
-    KITH_EVENT_SENT = 7,      /* arrival: settled on link at its level */
+    KITH_EVENT_SENT = 7,      /* arrival: safe beyond link, as sent_through below */
 } kith_event_kind;
 
 typedef struct kith_event {
@@ -91,9 +91,12 @@ typedef struct kith_link_status {
     kith_level level;
     kith_counters counters;
     uint64_t accepted, duplicates;
-    uint64_t backfilled;   /* came because a peer's list named them, by sync frames */
+    uint64_t backfilled;   /* sync brought them; kith_store_ways says "sync+" and the URL */
     uint64_t waiting;      /* arrivals not yet looked at, handed over and settled */
-    uint64_t sent_through; /* arrival settled */
+    uint64_t sent_through; /* arrival settled; where level is none and peers compare
+                            * what they have: which one of them was shown to have */
+    uint64_t unconfirmed;  /* arrivals behind that */
+    uint32_t peers;        /* nodes that compare with us over this link */
 } kith_link_status;
 KITH_API size_t kith_node_link_count(const kith_node *node);
 KITH_API KITH_MUST_USE int kith_node_link_status(

@@ -77,7 +77,9 @@ static void take_packet(
         return;
     }
     kith_arrival *a = &b->arrivals[b->count];
-    *a = (kith_arrival){ .way = l->way, .known = r == KITH_DUPLICATE };
+    bool brought = l->sync != NULL && ki_sync_brought(l->sync, &content, now);
+    *a = (kith_arrival){ .way = brought ? l->sync_way : l->way,
+        .known = r == KITH_DUPLICATE };
     a->packet.length = item->length;
     memcpy(a->packet.bytes, item->bytes, item->length);
     b->tokens[b->count++] = item->token;
@@ -105,7 +107,7 @@ static void told(kith_node *n, ki_node_link *l, const kith_arrival *a) {
         return;
     }
     l->accepted++;
-    l->backfilled += l->sync != NULL && ki_sync_busy(l->sync);
+    l->backfilled += a->way == l->sync_way;
     if (n->event == NULL) {
         return;
     }

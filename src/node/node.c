@@ -37,14 +37,17 @@ static int add_link(kith_node *n, const char *url, kith_time now, kith_error *er
         return ki_fail(err, KITH_E_CONFIG, "more than %d carriers", KITH_LINKS_MAX);
     }
     size_t length = strlen(url), way = strcspn(url, "?");
-    if (length > KITH_URL_MAX || way > KITH_WAY_MAX) {
-        return ki_fail(err, KITH_E_CONFIG, "carrier %.60s...: the name is longer than %d",
-            url, KITH_WAY_MAX);
+    size_t most = KITH_WAY_MAX - strlen(NODE_SYNC_WAY);
+    if (length > KITH_URL_MAX || way > most) {
+        return ki_fail(
+            err, KITH_E_CONFIG, "carrier %.60s...: the name is longer than %zu", url, most);
     }
     ki_node_link *l = &n->links[n->link_count];
     *l = (ki_node_link){ 0 };
     memcpy(l->url, url, length + 1);
     memcpy(l->way, url, way);
+    memcpy(l->sync_way, NODE_SYNC_WAY, strlen(NODE_SYNC_WAY));
+    memcpy(l->sync_way + strlen(NODE_SYNC_WAY), l->way, way + 1);
     for (size_t i = 0; i < n->link_count; i++) {
         if (strcmp(n->links[i].way, l->way) == 0) {
             return ki_fail(err, KITH_E_CONFIG, "carrier %s is named twice", l->way);
@@ -221,10 +224,14 @@ int kith_node_link_status(kith_node *n, size_t index, kith_link_status *ret) {
         .accepted = l->accepted,
         .duplicates = l->duplicates,
         .backfilled = l->backfilled,
-        .sent_through = l->settled };
+        .sent_through = l->safe };
     memcpy(ret->url, l->url, sizeof ret->url);
     memcpy(ret->why, l->why, sizeof ret->why);
     ret->waiting = n->last_arrival > l->settled ? n->last_arrival - l->settled : 0;
+    ret->unconfirmed = n->last_arrival > l->safe ? n->last_arrival - l->safe : 0;
+    if (l->sync != NULL) {
+        ret->peers = ki_sync_peers(l->sync);
+    }
     if (l->link != NULL) {
         ret->can = kith_link_can(l->link);
         ret->level = kith_link_level(l->link);

@@ -17,8 +17,9 @@
 
 typedef struct ki_node_link {
     char url[KITH_URL_MAX + 1];
-    char way[KITH_WAY_MAX + 1]; /* the URL without its query: name in the store */
-    kith_link *link;            /* NULL: not open */
+    char way[KITH_WAY_MAX + 1];      /* the URL without its query: name in the store */
+    char sync_way[KITH_WAY_MAX + 1]; /* of what sync brought over it */
+    kith_link *link;                 /* NULL: not open */
     bool up;
     char why[248];
     uint32_t failures;    /* to open, in a row */
@@ -28,7 +29,10 @@ typedef struct ki_node_link {
     uint64_t inbox_ns;    /* pull again then */
     uint64_t sent;        /* arrivals handed over */
     uint64_t last_ticket; /* the highest of them that a post carried */
-    uint64_t settled;     /* arrivals safe at the link's level */
+    uint64_t settled;     /* arrivals that the link says have reached its level */
+    uint64_t safe;        /* the outbox's cursor: those, or, where that level says
+                           * nothing, what a peer was shown to have */
+    uint64_t receipts;    /* of the peers, when they were last looked at */
     uint32_t lot;         /* given at once, after a failure; 0: all there is room for */
     uint64_t accepted, duplicates, backfilled;
     bool cursor_dirty;
@@ -75,6 +79,9 @@ struct kith_node {
     kith_arrival arrivals[NODE_BATCH];
     uint64_t tokens[NODE_BATCH];
 };
+
+/* In front of a way: sync brought it. */
+#define NODE_SYNC_WAY "sync+"
 
 /* links.c */
 void ki_links_watch(kith_node *n, kith_time now);

@@ -80,6 +80,96 @@ static void two_links_count_once_and_both_are_named(void) {
     leave_all();
 }
 
+/* Packets of a node, by one of the ways they came. */
+typedef struct way_count {
+    member *me;
+    const char *way;
+    uint64_t found, any;
+    bool hit;
+} way_count;
+
+static int is_way(void *ctx, const char *way) {
+    way_count *w = ctx;
+    w->any++;
+    w->hit = w->hit || strcmp(way, w->way) == 0;
+    return 0;
+}
+
+static int look_at_ways(void *ctx, const kith_record *record) {
+    way_count *w = ctx;
+    w->hit = false;
+    if (kith_store_ways(w->me->store, record->arrival, is_way, w, NULL) < 0) abort();
+    w->found += w->hit;
+    return 0;
+}
+
+static uint64_t came_by(member *me, const char *way) {
+    way_count w = { .me = me, .way = way };
+    kith_query q = { .now_us = now.wall_us };
+    if (kith_store_find(me->store, &q, look_at_ways, &w, NULL) < 0) abort();
+    return w.found;
+}
+
+static void what_sync_brought_is_told_from_what_came_by_itself(void) {
+    member *a = join("mem://told"), *early = join("mem://told");
+    run(50);
+    for (int i = 0; i < 20; i++) post(a, "a.b", i);
+    run(10000);
+    EXPECT_INT(came_by(early, "mem://told"), 20);
+    EXPECT_INT(came_by(early, "sync+mem://told"), 0);
+    member *late = join("mem://told");
+    run(10000);
+    EXPECT_INT(packets(late), 20);
+    EXPECT_INT(came_by(late, "sync+mem://told"), 20);
+    EXPECT_INT(came_by(late, "mem://told"), 0);
+    kith_link_status s;
+    EXPECT_INT(kith_node_link_status(late->node, 0, &s), 0);
+    EXPECT_INT(s.backfilled, 20);
+    leave_all();
+}
+
+/* One wire brings all, the other half, and what is asked for again. */
+static void b5_live_and_repaired_over_two_links_count_once_and_both_are_named(void) {
+    static const char *const both[] = { "mem://east2", "mem://west2" }, *const bad[] = {
+        "mem://east2", "fault+mem://west2?drop=50&seed=7"
+    };
+    member *a = join_many(both, 2, false), *b = join_many(bad, 2, false);
+    run(3000);
+    for (int i = 0; i < 100; i++) {
+        post(a, "a.b", i);
+        run(100);
+    }
+    run(20000);
+    EXPECT_INT(b->accepted, 100);
+    EXPECT_INT(packets(b), 100);
+    EXPECT_INT(came_by(b, "mem://east2"), 100);
+    uint64_t live = came_by(b, "fault+mem://west2");
+    uint64_t repaired = came_by(b, "sync+fault+mem://west2");
+    printf("# %d live, %d repaired\n", (int) live, (int) repaired);
+    EXPECT(live > 20 && live < 100);
+    EXPECT(repaired > 0);
+    leave_all();
+}
+
+/* What sync brought over a link is not given back to it. */
+static void what_sync_brought_is_relayed_to_the_other_link_alone(void) {
+    static const char *const both[] = { "mem://left2", "mem://right2" };
+    member *a = join("mem://left2");
+    for (int i = 0; i < 20; i++) post(a, "a.left", i);
+    run(10000);
+    member *middle = join_many(both, 2, true), *c = join("mem://right2");
+    run(20000);
+    EXPECT_INT(came_by(middle, "sync+mem://left2"), 20);
+    EXPECT_INT(packets(c), 20);
+    kith_link_status left, right;
+    EXPECT_INT(kith_node_link_status(middle->node, 0, &left), 0);
+    EXPECT_INT(kith_node_link_status(middle->node, 1, &right), 0);
+    EXPECT_INT(kith_node_link_status(a->node, 0, &left), 0);
+    EXPECT_INT(left.duplicates, 0);
+    EXPECT_INT(right.unconfirmed, 0);
+    leave_all();
+}
+
 static void a_node_on_two_links_relays(void) {
     static const char *const both[] = { "mem://left", "mem://right" };
     join("mem://left");
@@ -193,6 +283,12 @@ static const test_case cases[] = {
     { "a_link_that_loses_and_repeats_loses_nothing",
         a_link_that_loses_and_repeats_loses_nothing },
     { "two_links_count_once_and_both_are_named", two_links_count_once_and_both_are_named },
+    { "what_sync_brought_is_told_from_what_came_by_itself",
+        what_sync_brought_is_told_from_what_came_by_itself },
+    { "b5_live_and_repaired_over_two_links_count_once_and_both_are_named",
+        b5_live_and_repaired_over_two_links_count_once_and_both_are_named },
+    { "what_sync_brought_is_relayed_to_the_other_link_alone",
+        what_sync_brought_is_relayed_to_the_other_link_alone },
     { "a_node_on_two_links_relays", a_node_on_two_links_relays },
     { "follows_only_what_it_was_told", follows_only_what_it_was_told },
     { "own_echo_is_no_twin", own_echo_is_no_twin },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the store to a link: two numbers, `sent` and `settled`, both arrivals.
- * Nothing is copied or marked; a cursor of 8 bytes is the whole outbox. */
+/* From the store to a link: three numbers, `sent`, `settled` and `safe`, all of them
+ * arrivals. Nothing is copied or marked; a cursor of 8 bytes is the whole outbox. */
 #include "node/node.h"
 
 #include "base/check.h"
@@ -11,19 +11,32 @@
 
 /* A link that failed or is full is left alone this long. */
 #define PAUSE_NS UINT64_C(50000000)
+/* Packets looked up in one turn when receipts came. */
+#define RECEIPTS_MAX 256
 
 typedef struct giving {
     kith_node *node;
     ki_node_link *link;
+    uint32_t seen;
     int given;
     int result; /* the post that stopped us */
     kith_time now;
 } giving;
 
+/* The store leaves out what came by the link's name, but not what sync brought. */
+static bool is_echo(const ki_node_link *l, const kith_record *record) {
+    return strcmp(record->way, l->sync_way) == 0;
+}
+
 static int give(void *ctx, const kith_record *record) {
     giving *g = ctx;
     ki_node_link *l = g->link;
     kith_content content;
+    g->seen++;
+    if (is_echo(l, record)) {
+        l->sent = record->arrival;
+        return 0;
+    }
     int r = kith_packet_decode(record->packet.bytes, record->packet.length, &content);
     if (r < 0) { /* a damaged row: the store's check finds it, we go on */
         l->sent = record->arrival;
@@ -55,7 +68,7 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     }
     uint32_t limit = l->lot > 0 ? l->lot : NODE_BATCH;
     uint64_t end = n->last_arrival; /* read before the query: arrivals only grow */
-    giving g = { n, l, 0, 0, now };
+    giving g = { .node = n, .link = l, .now = now };
     int r = kith_store_outbox(
         n->store, l->way, n->relay, l->sent, limit, now.wall_us, give, &g, NULL);
     if (r < 0) {
@@ -63,7 +76,7 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     }
     if (g.result != 0) {
         l->outbox_ns = now.mono_ns + PAUSE_NS;
-    } else if (g.given < (int) limit) {
+    } else if (g.seen < limit) {
         l->sent = end > l->sent ? end : l->sent; /* the rest is not for this link */
     }
     return g.given;
@@ -91,13 +104,18 @@ static void keep(kith_node *n, const ki_node_link *l, kith_time now) {
     char name[KITH_STATE_NAME_MAX + 1];
     uint8_t bytes[16];
     outbox_name(l, name);
-    wire_put64(bytes, l->settled);
+    wire_put64(bytes, l->safe);
     wire_put64(bytes + 8, (uint64_t) now.wall_us);
     (void) !kith_store_save(n->store, name, bytes, sizeof bytes, false, NULL);
 }
 
+static void begin_at(ki_node_link *l, uint64_t arrival) {
+    l->sent = l->settled = l->safe = l->last_ticket = arrival;
+    l->receipts = 0;
+}
+
 void ki_outbox_again(kith_node *n, ki_node_link *l, kith_time now) {
-    l->sent = l->settled = l->last_ticket = 0;
+    begin_at(l, 0);
     keep(n, l, now);
 }
 
@@ -110,10 +128,21 @@ void ki_outbox_resume(kith_node *n, ki_node_link *l, kith_time now) {
     bool known = r == 0 && length == sizeof bytes;
     int64_t then = known ? (int64_t) wire_get64(bytes + 8) : 0;
     known = known && then <= now.wall_us + LIMIT_FUTURE_US;
-    l->sent = l->settled = l->last_ticket = known ? wire_get64(bytes) : 0;
+    begin_at(l, known ? wire_get64(bytes) : 0);
 }
 
-static int settle(kith_node *n, ki_node_link *l, kith_time now) {
+static void move_cursor(kith_node *n, ki_node_link *l, uint64_t to, kith_time now) {
+    CHECK(to > l->safe);
+    l->safe = to;
+    l->sent = l->sent < to ? to : l->sent; /* it is there by another way */
+    keep(n, l, now);
+    kith_event e = {
+        .kind = KITH_EVENT_SENT, .arrival = l->safe, .link = l->url, .code = 0
+    };
+    ki_node_say(n, &e);
+}
+
+static int settle(ki_node_link *l) {
     uint64_t through = 0, before = l->settled;
     kith_error err = { 0 };
     int r = kith_link_settle(l->link, &through, &err);
@@ -121,8 +150,7 @@ static int settle(kith_node *n, ki_node_link *l, kith_time now) {
         shrink(l);
         l->sent = l->settled; /* rule 5: everything behind is ours to post again */
         l->last_ticket = l->settled;
-        l->outbox_ns = now.mono_ns + PAUSE_NS;
-        return 1;
+        return r;
     }
     through = through < l->sent ? through : l->sent; /* we may have gone back since */
     if (r == 0 && through > l->settled) {
@@ -135,15 +163,52 @@ static int settle(kith_node *n, ki_node_link *l, kith_time now) {
         l->settled = l->sent;
     }
     CHECK(l->settled <= l->sent);
-    if (l->settled == before) {
+    return l->settled != before;
+}
+
+typedef struct receipts {
+    const ki_node_link *link;
+    uint64_t through;
+    uint32_t count;
+    bool missing; /* nobody was shown to have the next */
+} receipts;
+
+static int look(void *ctx, const kith_record *record) {
+    receipts *r = ctx;
+    kith_content content;
+    int decoded = kith_packet_decode(record->packet.bytes, record->packet.length, &content);
+    r->missing = decoded == 0 && !is_echo(r->link, record) &&
+                 !ki_sync_receipt(r->link->sync, record->arrival, content.address.subject,
+                     content.source);
+    if (r->missing) {
+        return KITH_STOP;
+    }
+    r->through = record->arrival;
+    r->count++;
+    return 0;
+}
+
+/* An ack that says nothing moves no cursor: a peer's receipt does. What nobody on
+ * the wire follows stays here until it expires. */
+static int collect(kith_node *n, ki_node_link *l, kith_time now, uint64_t *ret_through) {
+    uint64_t most = ki_sync_receipt_most(l->sync), end = n->last_arrival;
+    receipts r = { .link = l, .through = l->safe };
+    *ret_through = l->safe;
+    if (l->receipts == l->sync->receipts || most <= l->safe) {
         return 0;
     }
-    keep(n, l, now);
-    kith_event e = {
-        .kind = KITH_EVENT_SENT, .arrival = l->settled, .link = l->url, .code = 0
-    };
-    ki_node_say(n, &e);
-    return 1;
+    int done = kith_store_outbox(
+        n->store, l->way, n->relay, l->safe, RECEIPTS_MAX, now.wall_us, look, &r, NULL);
+    if (done < 0) {
+        return done;
+    }
+    bool all = !r.missing && r.count < RECEIPTS_MAX; /* the rest is not for this link */
+    most = most < end ? most : end;
+    *ret_through = all && most > r.through ? most : r.through;
+    if (all || r.missing) {
+        l->receipts = l->sync->receipts;
+    }
+    return 0;
 }
 
 int ki_outbox_turn(kith_node *n, ki_node_link *l, kith_time now) {
@@ -151,5 +216,17 @@ int ki_outbox_turn(kith_node *n, ki_node_link *l, kith_time now) {
     if (given < 0) {
         return given;
     }
-    return given + settle(n, l, now);
+    bool blind = l->sync != NULL && kith_link_level(l->link) == KITH_LEVEL_NONE;
+    int moved = settle(l);
+    uint64_t through = l->settled;
+    if (moved < 0) {
+        l->outbox_ns = now.mono_ns + PAUSE_NS;
+        return given + 1;
+    }
+    int r = blind ? collect(n, l, now, &through) : 0;
+    if (r == 0 && through > l->safe) {
+        move_cursor(n, l, through, now);
+        moved = 1;
+    }
+    return r < 0 ? r : given + moved;
 }

@@ -126,9 +126,6 @@ void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns) {
     p->backoff_ns = agreed ? 0 : p->backoff_ns == 0 ? AGAIN_NS : 2 * p->backoff_ns;
     p->backoff_ns = p->backoff_ns > AGAIN_MAX_NS ? AGAIN_MAX_NS : p->backoff_ns;
     p->again_ns = s->now_ns + (wait_ns != 0 ? wait_ns : p->backoff_ns);
-    if (agreed && x->view->late_count == 0 && x->view->fed >= s->index->last) {
-        p->agreed_arrival = x->view->fed;
-    }
     s->stat.agreed += agreed;
     s->stat.stuck += !agreed && wait_ns == 0;
     x->view->pins--;

@@ -105,6 +105,17 @@ void ki_gaps_heard(ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq,
     }
 }
 
+bool ki_gaps_asked(const ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq) {
+    for (int i = 0; i < GAPS_SOURCES; i++) {
+        const ki_gap_source *e = &g->sources[i];
+        if (e->source == source && e->epoch == epoch && e->tries > 0) {
+            uint64_t back = e->newest - seq - 1;
+            return back < GAPS_WINDOW && (e->missing >> back & 1) != 0;
+        }
+    }
+    return false;
+}
+
 /* Another asked for these: we need not, for a while. */
 static void heard_asked(ki_gaps *g, uint64_t source, const ki_keys *keys, uint64_t now_ns) {
     for (int i = 0; i < GAPS_SOURCES; i++) {

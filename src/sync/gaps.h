@@ -51,6 +51,8 @@ typedef struct ki_gaps {
 void ki_gaps_heard(ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq,
     const ki_item *item, bool own, bool live, uint64_t now_ns);
 void ki_gaps_keys(ki_gaps *g, const ki_keys *keys, uint64_t now_ns);
+/* Is it missing, and did anybody ask for it? */
+bool ki_gaps_asked(const ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq);
 /* The next KEYS to send; false: none is due. */
 bool ki_gaps_ask(ki_gaps *g, uint64_t now_ns, ki_keys *ret);
 /* The next packet to repeat. */

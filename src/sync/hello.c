@@ -91,18 +91,25 @@ static ki_peer *meet(ki_sync *s) {
 /* What a HELLO's root tells us: the same as ours at that boundary, another, or
  * nothing, when patterns differ or the boundary is not one of ours. */
 bool ki_peer_equal(ki_sync *s, const ki_peer *p, bool *ret_known) {
-    ki_sum sum;
     ki_salt salt;
     uint8_t root[ROOT_SIZE];
-    ki_view *v = ki_own_view(s);
-    *ret_known =
-        p->scope.same && v != NULL && ki_view_ready(v) && ki_view_at(v, p->boundary, &sum);
-    if (!*ret_known) {
+    const ki_view *v = ki_own_view(s);
+    bool comparable = p->scope.same && v != NULL && ki_view_ready(v);
+    const ki_boundary *ours = comparable ? ki_view_at(v, p->boundary) : NULL;
+    *ret_known = ours != NULL;
+    if (ours == NULL) {
         return false;
     }
     ki_salt_of(p->hello_nonce, &salt);
-    ki_salted_root(&salt, &sum, root);
+    ki_salted_root(&salt, &ours->sum, root);
     return memcmp(root, p->root, ROOT_SIZE) == 0;
+}
+
+void ki_peer_agreed(ki_sync *s, ki_peer *p, uint64_t through) {
+    if (through > p->agreed_arrival) {
+        p->agreed_arrival = through;
+        s->receipts++;
+    }
 }
 
 /* before: what it said last. */
@@ -122,9 +129,7 @@ static void judge(ki_sync *s, ki_peer *p, const ki_peer *before) {
     p->checked_changes = v->changes;
     memcpy(p->checked_root, p->root, ROOT_SIZE);
     p->backoff_ns = 0;
-    if (v->late_count == 0 && v->fed == s->index->last) {
-        p->agreed_arrival = s->index->last;
-    }
+    ki_peer_agreed(s, p, ki_view_at(v, p->boundary)->through);
 }
 
 static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head) {
@@ -133,6 +138,9 @@ static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head)
     memcpy(p->key, h->key, sizeof p->key);
     memcpy(p->ephemeral, h->ephemeral, sizeof p->ephemeral);
     ki_scope_of(&p->scope, s->config.key, &s->patterns, h->key, &h->patterns);
+    if (p->scope.hash != before.scope.hash) {
+        p->agreed_arrival = 0; /* that was said of another set */
+    }
     p->boundary = h->boundary;
     p->count = h->count;
     p->stored = h->stored;

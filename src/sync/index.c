@@ -118,10 +118,20 @@ static void feed_view(ki_view *v, const ki_entry *e, uint64_t now_us) {
     }
 }
 
+uint64_t ki_view_through(const ki_view *v) {
+    uint64_t through = v->fed;
+    for (uint32_t i = 0; i < v->late_count; i++) {
+        uint64_t before = v->late[i].item.arrival - 1;
+        through = before < through ? before : through;
+    }
+    return through;
+}
+
 static void remember(ki_view *v, uint64_t second) {
     ki_boundary *root = &v->roots[second % INDEX_ROOTS];
     ki_sum expired;
     root->second = second;
+    root->through = ki_view_through(v);
     root->changes = v->changes;
     ki_set_total(&v->set, &root->sum);
     ki_set_below(&v->set, (ki_bound){ second * SECOND, 0 }, &expired);
@@ -214,13 +224,9 @@ bool ki_view_ready(const ki_view *v) {
     return v->used && v->fed >= v->needed;
 }
 
-bool ki_view_at(const ki_view *v, uint64_t second, ki_sum *ret) {
+const ki_boundary *ki_view_at(const ki_view *v, uint64_t second) {
     const ki_boundary *root = &v->roots[second % INDEX_ROOTS];
-    if (root->second != second || second == 0) {
-        return false;
-    }
-    *ret = root->sum;
-    return true;
+    return root->second == second && second != 0 ? root : NULL;
 }
 
 const ki_boundary *ki_view_told(const ki_view *v, uint64_t second) {

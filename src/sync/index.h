@@ -69,6 +69,7 @@ typedef struct ki_boundary {
     uint64_t second_ns; /* when it came, by the clock that never steps */
     uint64_t second;    /* 0: none */
     uint64_t changes;   /* of the view, then */
+    uint64_t through;   /* what arrived up to here is counted, if it is of the scope */
     ki_sum sum;         /* of what had settled then and had not expired */
 } ki_boundary;
 
@@ -113,8 +114,10 @@ void ki_index_fed(ki_index *x, uint64_t after, uint64_t through);
  * again and again. */
 ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make);
 bool ki_view_ready(const ki_view *v);
-/* The sum at a boundary that both know; false: it is not known. */
-bool ki_view_at(const ki_view *v, uint64_t second, ki_sum *ret);
+/* What arrived up to here has settled, if it is of the scope. */
+uint64_t ki_view_through(const ki_view *v);
+/* A boundary that both know; NULL: it is not known. */
+const ki_boundary *ki_view_at(const ki_view *v, uint64_t second);
 /* The boundary to tell others of: the last but one, which peers whose clocks are a
  * little behind know too; NULL: there is none. */
 const ki_boundary *ki_view_told(const ki_view *v, uint64_t second);

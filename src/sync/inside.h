@@ -31,6 +31,8 @@ uint64_t ki_hello_due(const ki_sync *s);
 ki_view *ki_own_view(ki_sync *s);
 /* Is the root that a peer said equal to ours at that boundary, by what we know now? */
 bool ki_peer_equal(ki_sync *s, const ki_peer *p, bool *ret_known);
+/* It was shown to have all of its scope that came to us up to this arrival. */
+void ki_peer_agreed(ki_sync *s, ki_peer *p, uint64_t through);
 void ki_frame_done(ki_sync *s, ki_writer *w, const ki_peer *p, ki_frame *ret);
 
 /* answer.c */

@@ -285,6 +285,17 @@ static void take_end(ki_sync *s, ki_exchange *x, ki_slot *slot, const ki_piece *
     slot->due_ns = s->now_ns;
 }
 
+/* Its root is ours: it has what we have. Unless what expires soonest was left out
+ * because the peer has cut it off: then nothing is known of that. */
+static void receipt(ki_sync *s, const ki_exchange *x) {
+    const ki_set *set = &x->view->set;
+    uint64_t soon = (s->index->now_us / 1000000 + 2) * 1000000;
+    if (x->floor_us <= soon || ki_set_rank(set, (ki_bound){ x->floor_us, 0 }) ==
+                                   ki_set_rank(set, (ki_bound){ soon, 0 })) {
+        ki_peer_agreed(s, &s->peers[x->peer], ki_view_through(x->view));
+    }
+}
+
 /* The pass is judged: equal, or on with the next, or enough of it. */
 static void take_root(ki_sync *s, ki_exchange *x, const ki_piece *p) {
     ki_sum sum, below;
@@ -294,6 +305,7 @@ static void take_root(ki_sync *s, ki_exchange *x, const ki_piece *p) {
     ki_sum_take(&sum, &below);
     ki_salted_root(&x->salt, &sum, root);
     if (sum.count == p->total && memcmp(root, p->root, ROOT_SIZE) == 0) {
+        receipt(s, x);
         ki_ask_end(s, x, true, 0);
         return;
     }

@@ -112,6 +112,14 @@ void ki_sync_heard(ki_sync *s, const ki_heard *h, kith_time now) {
         h->item.arrival == 0 ? NULL : &h->item, h->own, live, now.mono_ns);
 }
 
+bool ki_sync_brought(const ki_sync *s, const kith_content *content, kith_time now) {
+    /* Only what has settled is compared. */
+    bool old = content->t_end_us + INDEX_SETTLE_US < now.wall_us;
+    return (old && ki_sync_busy(s)) ||
+           ki_gaps_asked(
+               &s->gaps, ki_key_start(content->source), content->epoch, content->seq);
+}
+
 void ki_sync_refuse(ki_sync *s, const ki_item *item) {
     s->refused[s->refused_at] = *item;
     s->refused_at = (s->refused_at + 1) % SYNC_REFUSED_MAX;
@@ -306,7 +314,30 @@ bool ki_sync_settled(const ki_sync *s) {
     return !ki_answer_waiting(s) && !ki_sync_busy(s);
 }
 
-uint64_t ki_sync_receipt(const ki_sync *s) {
+/* HELLOs come every 45 s at the latest, unless they would say what others said. */
+#define LATELY_NS (180 * SECOND_NS)
+
+uint32_t ki_sync_peers(const ki_sync *s) {
+    uint32_t peers = 0;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        peers += s->peers[i].id != 0 && s->peers[i].heard_ns + LATELY_NS > s->now_ns;
+    }
+    return peers;
+}
+
+bool ki_sync_receipt(const ki_sync *s, uint64_t arrival, const char *subject,
+    const uint8_t source[KITH_KEY_SIZE]) {
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        const ki_peer *p = &s->peers[i];
+        if (p->id != 0 && p->agreed_arrival >= arrival &&
+            ki_scope_holds(&p->scope, subject, source)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t ki_sync_receipt_most(const ki_sync *s) {
     uint64_t best = 0;
     for (int i = 0; i < SYNC_PEERS_MAX; i++) {
         const ki_peer *p = &s->peers[i];

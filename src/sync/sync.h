@@ -126,7 +126,7 @@ typedef struct ki_peer {
     bool checked; /* agreed, or stuck, with these: */
     uint64_t checked_changes, checked_stored;
     uint8_t checked_root[ROOT_SIZE];
-    uint64_t agreed_arrival; /* it has all that we had up to here */
+    uint64_t agreed_arrival; /* it has all of its scope that came to us up to here */
 } ki_peer;
 
 /* A range that an asker wants sent. */
@@ -190,6 +190,7 @@ typedef struct ki_sync {
     uint32_t refused_at, refused_count;
     ki_item refused[SYNC_REFUSED_MAX];
     ki_gaps gaps;
+    uint64_t receipts; /* grows whenever a peer was shown to have more */
     ki_sync_stat stat;
 } ki_sync;
 
@@ -210,6 +211,9 @@ typedef struct ki_heard {
     int64_t t_end_us;
     bool own;
 } ki_heard;
+/* Before it is heard: does it come because sets are compared, or a hole was seen, and
+ * not as it was posted? A guess: packets bear no mark of it. */
+bool ki_sync_brought(const ki_sync *s, const kith_content *content, kith_time now);
 void ki_sync_heard(ki_sync *s, const ki_heard *heard, kith_time now);
 /* Everything is asked for and compared once more: a clock was set. */
 void ki_sync_again(ki_sync *s, kith_time now);
@@ -238,8 +242,13 @@ uint64_t ki_sync_due(const ki_sync *s);
 bool ki_sync_busy(const ki_sync *s);
 /* Is no exchange under way, or due for the first time? */
 bool ki_sync_settled(const ki_sync *s);
-/* Some peer has everything that we had up to this arrival; 0: none is known. */
-uint64_t ki_sync_receipt(const ki_sync *s);
+/* Peers that spoke lately. */
+uint32_t ki_sync_peers(const ki_sync *s);
+/* Was some peer shown to have this packet, which came to our store as that arrival? */
+bool ki_sync_receipt(const ki_sync *s, uint64_t arrival, const char *subject,
+    const uint8_t source[KITH_KEY_SIZE]);
+/* The highest arrival for which that may be so. */
+uint64_t ki_sync_receipt_most(const ki_sync *s);
 /* The invariants; called on the way into and out of every function. */
 void ki_sync_check(const ki_sync *s);
 

@@ -50,6 +50,8 @@ def a_folder_carries_everything_once_and_a_copy_of_it_too(where):
     equal(sync(far, "dir://" + os.path.join(where, "copy"))[0], 6)
     sync(nodes[0], "sqlite://" + both)
     equal(sync(far, "sqlite://" + both)[0], 0, "the same by another way")
+    ways = {row["id"]: row["ways"] for row in far.json("why", "a.b")[1][1:]}
+    equal(ways[ids[0]], f"dir://{where}/copy,sqlite://{both}", "both are named")
     late = Node(where, "late")
     expect(sync(late, "sqlite://" + both)[0] >= 1)
     for node in nodes + [far]:
