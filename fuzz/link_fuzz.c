@@ -51,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 0) memcpy(url, data, size);
     take_apart(url);
     if (strstr(url, "dir:") == NULL && strstr(url, "sqlite:") == NULL &&
-        strlen(url) < 200 && strstr(url, "ring=") == NULL) {
+        strstr(url, "udp:") == NULL && strstr(url, "fifo:") == NULL && strlen(url) < 200 &&
+        strstr(url, "ring=") == NULL) {
         open_and_use(url, url + strlen(url) + 1);
     }
     free(url);

@@ -14,7 +14,7 @@ static struct {
     uint16_t length;
     uint8_t bytes[KITH_PACKET_MAX];
 } said[SAID_MAX];
-static size_t said_count;
+static size_t said_count, again_at;
 
 bool raw_open(world *w, raw *ret) {
     *ret = (raw){ .world = w };
@@ -34,16 +34,21 @@ void raw_close(raw *r) {
     r->world->lossy = NULL;
 }
 
+/* What a lossy wire may have lost, once more. */
 void raw_again(raw *r) {
+    kith_link_tick(r->link, r->world->now);
     for (size_t i = 0; i < said_count; i++) {
+        again_at = (again_at + 1) % said_count;
         kith_posting p = {
             .kind = KITH_ITEM_PACKET,
-            .length = said[i].length,
-            .bytes = said[i].bytes,
-            .to = &said[i].to,
+            .length = said[again_at].length,
+            .bytes = said[again_at].bytes,
+            .to = &said[again_at].to,
             .expires_us = INT64_MAX,
         };
-        (void) !kith_link_post(r->link, &p); /* no room: the next time will do */
+        if (kith_link_post(r->link, &p) != 0) {
+            return; /* no room: the next time goes on from here */
+        }
     }
 }
 

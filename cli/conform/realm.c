@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fresh place on the carrier for each check, and its removal. mem:// gets a new
- * bus name, a path gets a new folder beside it. For any other carrier the user
+ * bus name, a path gets a new folder beside it, udp:// a group and a port. For any other carrier the user
  * writes {n} where a fresh name may stand: nats://127.0.0.1?stream=K{n}. */
 #include "cli/conform/tree.h"
 #include "cli/conform/world.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,6 +73,20 @@ static bool make_folder(world *w, const char *beside) {
     return true;
 }
 
+/* A group of this process's own, and for each realm the next port. */
+static bool make_group(world *w, const char *place) {
+    const char *colon = strchr(place, ':');
+    unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
+    unsigned pid = (unsigned) getpid();
+    if (port < 1 || port > 30000) {
+        world_fail(w, "udp: a port from 1 to 30000, for the next ones are taken too");
+        return false;
+    }
+    snprintf(w->place, sizeof w->place, "239.%u.%u.%u:%lu", 192 | (pid >> 16 & 63),
+        pid >> 8 & 255, pid & 255, port + fresh_number() % 30000);
+    return true;
+}
+
 static bool make_realm(world *w, const parts *p) {
     if (strcmp(p->scheme, "mem") == 0) {
         snprintf(w->place, sizeof w->place, "%.200s-%ld-%u", p->place, (long) getpid(),
@@ -82,6 +97,10 @@ static bool make_realm(world *w, const parts *p) {
         }
         snprintf(w->place, sizeof w->place, "%.550s%s", w->folder,
             strcmp(p->scheme, "sqlite") == 0 ? "/shared.db" : "");
+    } else if (strcmp(p->scheme, "udp") == 0) {
+        if (!make_group(w, p->place)) {
+            return false;
+        }
     } else {
         world_fail(w, "%s: put {n} into the URL where a fresh name may stand", p->scheme);
         return false;

@@ -77,12 +77,21 @@ static int store_health(kith_node *n, int r) {
     return r;
 }
 
+/* When something waits that the link had no room for: then it is tried again. */
+static uint64_t room_due(const kith_node *n, const ki_node_link *l, kith_time now) {
+    bool packet = l->sent < n->last_arrival && l->outbox_ns > now.mono_ns;
+    bool frame = l->sync != NULL && l->out.kind != SYNC_NOTHING;
+    return sooner(packet ? l->outbox_ns : UINT64_MAX,
+        frame ? now.mono_ns + NODE_ROOM_NS : UINT64_MAX);
+}
+
 static uint64_t next_due(const kith_node *n, kith_time now, int did) {
     uint64_t due = sooner(n->prune_ns, now.mono_ns + PRUNE_IDLE);
     for (size_t i = 0; i < n->link_count; i++) {
         const ki_node_link *l = &n->links[i];
         due = sooner(due, l->link == NULL ? l->retry_ns : now.mono_ns + TICK_NS);
         due = l->link != NULL && l->sync != NULL ? sooner(due, ki_sync_due(l->sync)) : due;
+        due = l->link != NULL ? sooner(due, room_due(n, l, now)) : due;
     }
     return did != 0 ? now.mono_ns : due;
 }

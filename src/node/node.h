@@ -15,6 +15,10 @@
  * below some 5 ms of signature checks, so that no link waits long for another. */
 #define NODE_BATCH 64
 
+/* A link that has no room is asked again so soon: those that pace themselves have
+ * room again then. */
+#define NODE_ROOM_NS UINT64_C(5000000)
+
 typedef struct ki_node_link {
     char url[KITH_URL_MAX + 1];
     char way[KITH_WAY_MAX + 1];      /* the URL without its query: name in the store */

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* A link that failed or is full is left alone this long. */
+/* A link that failed is left alone this long. */
 #define PAUSE_NS UINT64_C(50000000)
 /* Packets looked up in one turn when receipts came. */
 #define RECEIPTS_MAX 256
@@ -75,7 +75,7 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
         return r;
     }
     if (g.result != 0) {
-        l->outbox_ns = now.mono_ns + PAUSE_NS;
+        l->outbox_ns = now.mono_ns + (g.result == KITH_FULL ? NODE_ROOM_NS : PAUSE_NS);
     } else if (g.seen < limit) {
         l->sent = end > l->sent ? end : l->sent; /* the rest is not for this link */
     }

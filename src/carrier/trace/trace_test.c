@@ -7,14 +7,14 @@
 
 static char said[64 * 1024];
 
-static void listen(void *ctx, const char *scheme, const char *text) {
+static void hear(void *ctx, const char *scheme, const char *text) {
     (void) ctx;
     size_t n = strlen(said);
     (void) snprintf(said + n, sizeof said - n, "%s: %s\n", scheme, text);
 }
 
 static void says_every_call(void) {
-    static const kith_host host = { .say = listen };
+    static const kith_host host = { .say = hear };
     static const char *const lines[] = { "trace: open mem://trace: ok\n",
         "trace: follow 1 patterns: ok\n", "trace:   a.>\n",
         "trace: post packet of 3 bytes to a.b, ticket 9: ok\n", "trace: settle through 9\n",
