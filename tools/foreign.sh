@@ -19,7 +19,7 @@ armhf) triplet=arm-linux-gnueabihf cpu=arm order=little loader=ld-linux-armhf.so
 esac
 shift
 libs=$PWD/build-$arch-libs there=build-$arch-libs/root/usr/lib/$triplet
-[ $# -gt 0 ] || set -- base address packet security signal sync synthesis
+[ $# -gt 0 ] || set -- base address packet legacy security signal sync synthesis
 
 if [ ! -d "$there" ]; then
     echo "kith: unpacking libsodium, SQLite, jansson and inih of $arch into build-$arch-libs/"
