@@ -189,16 +189,12 @@ static bool plugin_name(const char *file, char ret[64]) {
 }
 
 /* wanted NULL: a row each. Else 0 and the one that was found is shown, or
- * EXIT_NOTHING. */
-static int see_plugins(const call *c, const char *wanted) {
-    node_section node;
-    char name[64], path[PATH_TEXT_MAX + 300];
+ * EXIT_NOTHING. false in *ret_there: no such folder. */
+static int see_folder(const call *c, const char *place, const char *wanted, bool *ret_there) {
+    char name[64], path[KITH_URL_MAX + 300];
     int code = wanted == NULL ? 0 : EXIT_NOTHING;
-    settings_read(c->settings, "node", "", &node);
-    DIR *folder = node.plugins[0] == '\0' ? NULL : opendir(node.plugins);
-    if (folder == NULL && node.plugins[0] != '\0') {
-        out_note(c->out, "plugins: %s: %s", node.plugins, strerror(errno));
-    }
+    DIR *folder = opendir(place);
+    *ret_there = folder != NULL;
     for (struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
         kith_plugin *plugin = NULL;
         const kith_carrier *k = NULL;
@@ -207,7 +203,7 @@ static int see_plugins(const call *c, const char *wanted) {
             (wanted != NULL && strcmp(wanted, name) != 0)) {
             continue;
         }
-        snprintf(path, sizeof path, "%s/%s", node.plugins, e->d_name);
+        snprintf(path, sizeof path, "%s/%s", place, e->d_name);
         bool good = kith_plugin_open(&plugin, path, &k, &err) == 0;
         if (!good) {
             if (!missing_row(c, name, err.text)) code = EXIT_USAGE;
@@ -220,6 +216,24 @@ static int see_plugins(const call *c, const char *wanted) {
         kith_plugin_close(&plugin);
     }
     if (folder != NULL) closedir(folder);
+    return code;
+}
+
+/* The folder of the configuration, then those that plugins are found in by themselves. */
+static int see_plugins(const call *c, const char *wanted) {
+    node_section node;
+    char folder[KITH_URL_MAX + 1];
+    bool there;
+    int code = wanted == NULL ? 0 : EXIT_NOTHING;
+    settings_read(c->settings, "node", "", &node);
+    if (node.plugins[0] != '\0') {
+        code = see_folder(c, node.plugins, wanted, &there);
+        if (!there) out_note(c->out, "plugins: %s: %s", node.plugins, strerror(errno));
+    }
+    for (size_t i = 0; kith_plugin_folder(i, folder); i++) {
+        if (code != (wanted == NULL ? 0 : EXIT_NOTHING)) break;
+        code = see_folder(c, folder, wanted, &there);
+    }
     return code;
 }
 

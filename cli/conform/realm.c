@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fresh place on the carrier for each check, and its removal. mem:// gets a new
- * bus name, a path gets a new folder beside it, udp:// a group and a port. For any other carrier the user
+ * bus name, a path gets a new folder beside it, udp:// a group and a port, a port of
+ * this machine is taken under another of this machine's names. For any other carrier the user
  * writes {n} where a fresh name may stand: nats://127.0.0.1?stream=K{n}. */
 #include "cli/conform/tree.h"
 #include "cli/conform/world.h"
@@ -87,11 +88,30 @@ static bool make_group(world *w, const char *place) {
     return true;
 }
 
+/* "127.0.0.1:24550": the whole of 127 is this machine, so a fresh number of it is a
+ * port that nobody has. */
+static bool make_host(world *w, const char *place) {
+    const char *colon = strchr(place, ':');
+    unsigned own = (unsigned) getpid() * 64 + fresh_number() % 64;
+    if (colon == NULL || strncmp(place, "127.", 4) != 0) {
+        world_fail(w, "%s: name a port of 127.0.0.1, or a folder", place);
+        return false;
+    }
+    snprintf(w->place, sizeof w->place, "127.%u.%u.%u%.20s", 1 + (own >> 16) % 254,
+        own >> 8 & 255, 1 + own % 254, colon);
+    return true;
+}
+
 static bool make_realm(world *w, const parts *p) {
+    bool socket = strcmp(p->scheme, "zmq") == 0;
     if (strcmp(p->scheme, "mem") == 0) {
         snprintf(w->place, sizeof w->place, "%.200s-%ld-%u", p->place, (long) getpid(),
             fresh_number());
-    } else if (strcmp(p->scheme, "dir") == 0 || strcmp(p->scheme, "sqlite") == 0) {
+    } else if (socket && p->place[0] != '/') {
+        if (!make_host(w, p->place)) {
+            return false;
+        }
+    } else if (socket || strcmp(p->scheme, "dir") == 0 || strcmp(p->scheme, "sqlite") == 0) {
         if (!make_folder(w, p->place)) {
             return false;
         }
@@ -191,7 +211,8 @@ void world_bus(const world *w, char ret_url[KITH_URL_MAX + 1]) {
 bool world_cut(world *w) {
     char away[PATH_SIZE + 8];
     snprintf(away, sizeof away, "%s.away", w->folder);
-    return w->folder[0] != '\0' && rename(w->folder, away) == 0;
+    bool medium = w->folder[0] != '\0' && w->level != KITH_LEVEL_NONE;
+    return medium && rename(w->folder, away) == 0;
 }
 
 bool world_heal(world *w) {

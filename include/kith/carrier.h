@@ -123,7 +123,7 @@ typedef struct kith_counters {
 typedef struct kith_host {
     void *ctx;
     uint8_t me[KITH_KEYID_SIZE]; /* whose link this is; zero: nobody's */
-    const char *plugin_dir;      /* where kith-carrier-NAME.so are; NULL: nowhere */
+    const char *plugin_dir;      /* more kith-carrier-NAME.so; see kith_plugin_folder */
     int (*save)(void *ctx, const char *name, const void *bytes, size_t length);
     int (*load)(void *ctx, const char *name, void *ret, size_t size, size_t *ret_length);
     /* For trace+ and for changes of state; the text has no newline. */
@@ -214,6 +214,10 @@ typedef struct kith_plugin kith_plugin;
 KITH_API KITH_MUST_USE int kith_plugin_open(
     kith_plugin **ret, const char *path, const kith_carrier **ret_carrier, kith_error *err);
 KITH_API void kith_plugin_close(kith_plugin **plugin);
+
+/* Where plugins are looked for behind the host's folder: "kith" among the libraries of
+ * this installation, or the folder this was built in. false: no more. */
+KITH_API bool kith_plugin_folder(size_t index, char ret[KITH_URL_MAX + 1]);
 
 /* "nats://10.0.0.1:4222?stream=KITH". Wrappers are written in front, outermost
  * first: "breaker+nats://...", "fault+mem://bus?drop=10&seed=7"; an option goes

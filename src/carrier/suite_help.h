@@ -56,6 +56,14 @@ typedef struct realm {
     char url[512];
 } realm;
 
+/* This machine under a name that nobody else uses: so no port is taken. */
+static void realm_host(char *ret, size_t size) {
+    static unsigned count;
+    unsigned own = (unsigned) getpid() * 64 + count++ % 64;
+    (void) snprintf(ret, size, "127.%u.%u.%u", 1 + (own >> 16) % 254, own >> 8 & 255,
+        1 + own % 254);
+}
+
 static UNUSED realm realm_of(const char *pattern) {
     /* in memory where there is such a place: hundreds of fsyncs are not the matter */
     const char *memory = getenv("TEST_SHM");
@@ -69,10 +77,12 @@ static UNUSED realm realm_of(const char *pattern) {
         group_of(pattern, r.url, sizeof r.url);
         return r;
     }
-    const char *at = strchr(pattern, '@');
+    const char *at = strpbrk(pattern, "@~");
     size_t n = at == NULL ? strlen(pattern) : (size_t) (at - pattern);
+    char host[32];
+    realm_host(host, sizeof host);
     (void) snprintf(r.url, sizeof r.url, "%.*s%s%s", (int) n, pattern,
-        at == NULL ? "" : r.folder, at == NULL ? "" : at + 1);
+        at == NULL ? "" : *at == '@' ? r.folder : host, at == NULL ? "" : at + 1);
     return r;
 }
 

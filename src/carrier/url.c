@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     NAME_SIZE = 64, /* of an option, with its end */
@@ -90,22 +91,61 @@ int ki_url_check_names(const char *url, kith_error *err) {
     return 0;
 }
 
-/* Only plain letters come near a file name. */
+/* Carriers of ours that need a library of others, and how they come here. */
+static const struct {
+    const char *scheme, *built, *library;
+} foreign[] = { { "zmq", "libzmq3-dev", "libzmq5" } };
+
+static const char *remedy(const char *scheme, size_t length, bool there) {
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (strlen(foreign[i].scheme) == length &&
+            memcmp(foreign[i].scheme, scheme, length) == 0) {
+            return there ? foreign[i].library : foreign[i].built;
+        }
+    }
+    return NULL;
+}
+
+static bool name_file(
+    const char *folder, const char *scheme, size_t length, char ret[KITH_URL_MAX + 1]) {
+    int n = snprintf(ret, KITH_URL_MAX + 1, "%s/kith-carrier-%.*s.so", folder, (int) length,
+        scheme);
+    return n > 0 && n <= KITH_URL_MAX && access(ret, F_OK) == 0;
+}
+
+/* The host's folder, then our own. Only plain letters come near a file name. */
+static bool find_plugin(const kith_host *host, const char *scheme, size_t length,
+    char ret[KITH_URL_MAX + 1]) {
+    char folder[KITH_URL_MAX + 1];
+    if (length == 0 || length >= NAME_SIZE ||
+        strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789-") < length) {
+        return false;
+    }
+    bool found = host != NULL && host->plugin_dir != NULL &&
+                 name_file(host->plugin_dir, scheme, length, ret);
+    for (size_t i = 0; !found && kith_plugin_folder(i, folder); i++) {
+        found = name_file(folder, scheme, length, ret);
+    }
+    return found;
+}
+
 static int open_plugin(kith_plugin **ret, const char *scheme, size_t length,
     const kith_host *host, const kith_carrier **ret_carrier, kith_error *err) {
     char path[KITH_URL_MAX + 1];
-    if (host == NULL || host->plugin_dir == NULL || length == 0 || length >= NAME_SIZE ||
-        strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789-") < length) {
-        return ki_fail(err, KITH_E_NOTSUP, "no carrier for '%.100s'", scheme);
-    }
-    int n = snprintf(path, sizeof path, "%s/kith-carrier-%.*s.so", host->plugin_dir,
-        (int) length, scheme);
-    if (n < 0 || (size_t) n >= sizeof path) {
-        return ki_fail(err, KITH_E_CONFIG, "the plugin folder's name is too long");
+    if (!find_plugin(host, scheme, length, path)) {
+        const char *package = remedy(scheme, length, false);
+        if (package == NULL) {
+            return ki_fail(err, KITH_E_NOTSUP, "no carrier for '%.100s'", scheme);
+        }
+        return ki_fail(err, KITH_E_NOTSUP,
+            "%.*s:// is not in this build: install %s, then build kith again",
+            (int) length, scheme, package);
     }
     int r = kith_plugin_open(ret, path, ret_carrier, err);
-    if (r == KITH_E_MISSING) {
-        return ki_fail(err, KITH_E_NOTSUP, "no carrier for '%.100s'", scheme);
+    const char *package = remedy(scheme, length, true);
+    if (r == KITH_E_NOTSUP && package != NULL) {
+        return ki_fail_in(err, r, "%.*s:// needs the package %s", (int) length, scheme,
+            package);
     }
     if (r == 0 && (strlen((*ret_carrier)->scheme) != length ||
                       memcmp((*ret_carrier)->scheme, scheme, length) != 0)) {

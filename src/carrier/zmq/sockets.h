@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zmq/sockets.h - the one place where sockets of libzmq are opened, and what each has
+ * set before anybody can reach it. docs/decisions/061-zmq.md says why each of these. */
+#ifndef ZMQ_SOCKETS_H
+#define ZMQ_SOCKETS_H
+
+#include <kith/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    ZMQ_MESSAGE_MAX = 4096, /* of one frame: what is longer ends the connection */
+    ZMQ_ROUTE_SIZE = 16,
+    ZMQ_KEY_SIZE = 32,
+};
+
+/* The hook for CURVE: who has keys gives them here, and no socket opens without. */
+typedef struct ki_zmq_keys {
+    uint8_t public_key[ZMQ_KEY_SIZE], secret_key[ZMQ_KEY_SIZE];
+    uint8_t server_key[ZMQ_KEY_SIZE]; /* of whom we connect to */
+} ki_zmq_keys;
+
+typedef struct ki_zmq_wish {
+    int type;           /* ZMQ_XPUB ... */
+    bool server;        /* binds; else connects */
+    int messages_max;   /* waiting in a queue for one peer, each way */
+    int reconnect_ms;   /* the first pause; twice as long each time ... */
+    int backoff_ms;     /* ... up to this */
+    const uint8_t *route; /* of a DEALER, ZMQ_ROUTE_SIZE bytes; else NULL */
+    const ki_zmq_keys *keys; /* NULL: none, and only this machine */
+} ki_zmq_wish;
+
+/* A context with one thread. E_NOTSUP: a libzmq with known holes. */
+KITH_MUST_USE int ki_zmq_context(void **ret, kith_error *err);
+KITH_MUST_USE int ki_zmq_socket(
+    void **ret, void *context, const ki_zmq_wish *wish, kith_error *err);
+/* ZMQ_FD of it. */
+int ki_zmq_fd(void *socket);
+/* Reads what the socket was told meanwhile; are there messages? */
+bool ki_zmq_has_message(void *socket);
+
+#endif
