@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Where the key was set, or which section lacks it. */
 static int bad(const call *c, const char *section, const char *name, const char *key,
@@ -78,13 +79,26 @@ static int check_option(
     return bad(c, "carrier", section, "url", why);
 }
 
+/* A plugin that is found without being named. */
+static bool installed(const char *scheme) {
+    char folder[KITH_URL_MAX + 1], path[KITH_URL_MAX + 100];
+    for (size_t i = 0; kith_plugin_folder(i, folder); i++) {
+        snprintf(path, sizeof path, "%s/kith-carrier-%.60s.so", folder, scheme);
+        if (access(path, F_OK) == 0) return true;
+    }
+    return false;
+}
+
 /* Each carrier named in "fault+dir://..." must be known, here or as a plugin. */
 static int check_scheme(const call *c, const char *section, const char *scheme) {
     const char *words[64] = { NULL };
     char why[256];
     node_section node;
     settings_read(c->settings, "node", "", &node);
-    if (scheme_of(scheme, strlen(scheme)) != NULL || node.plugins[0] != '\0') return 0;
+    if (scheme_of(scheme, strlen(scheme)) != NULL || node.plugins[0] != '\0' ||
+        installed(scheme)) {
+        return 0;
+    }
     for (size_t i = 0; i < 63 && kith_carrier_at(i) != NULL; i++) {
         words[i] = kith_carrier_at(i)->scheme;
     }

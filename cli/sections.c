@@ -45,7 +45,7 @@ static const kith_option node_rows[] = {
     ROW(node_section, "follow", TEXT, follow, 0, 1023, "",
         "patterns to fetch, with blanks between; preset: everything"),
     ROW(node_section, "plugins", TEXT, plugins, 0, PATH_TEXT_MAX, "",
-        "the folder of kith-carrier-NAME.so; preset: nowhere"),
+        "a folder with more kith-carrier-NAME.so than were installed"),
     { .name = NULL },
 };
 static const kith_option carrier_rows[] = {

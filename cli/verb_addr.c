@@ -190,7 +190,8 @@ static bool plugin_name(const char *file, char ret[64]) {
 
 /* wanted NULL: a row each. Else 0 and the one that was found is shown, or
  * EXIT_NOTHING. false in *ret_there: no such folder. */
-static int see_folder(const call *c, const char *place, const char *wanted, bool *ret_there) {
+static int see_folder(
+    const call *c, const char *place, const char *wanted, bool *ret_there) {
     char name[64], path[KITH_URL_MAX + 300];
     int code = wanted == NULL ? 0 : EXIT_NOTHING;
     DIR *folder = opendir(place);

@@ -111,7 +111,8 @@ static bool make_realm(world *w, const parts *p) {
         if (!make_host(w, p->place)) {
             return false;
         }
-    } else if (socket || strcmp(p->scheme, "dir") == 0 || strcmp(p->scheme, "sqlite") == 0) {
+    } else if (socket || strcmp(p->scheme, "dir") == 0 ||
+               strcmp(p->scheme, "sqlite") == 0) {
         if (!make_folder(w, p->place)) {
             return false;
         }

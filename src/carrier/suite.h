@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* carrier/suite.h - what every carrier promises in kith/carrier.h, run against the URL
- * in KITH_TEST_URL; '@' in it becomes a fresh folder for each case, '~' a fresh host. A new carrier adds a
- * line to src/carrier/meson.build, not a test. Time is told by tick; where a carrier
- * works on a thread of its own, the test waits on wake_fd. */
+ * in KITH_TEST_URL; '@' in it becomes a fresh folder for each case, '~' a fresh host.
+ * A new carrier adds a line to src/carrier/meson.build, not a test. Time is told by
+ * tick; where a carrier works on a thread of its own, the test waits on wake_fd. */
 #ifndef CARRIER_SUITE_H
 #define CARRIER_SUITE_H
 

@@ -60,8 +60,8 @@ typedef struct realm {
 static void realm_host(char *ret, size_t size) {
     static unsigned count;
     unsigned own = (unsigned) getpid() * 64 + count++ % 64;
-    (void) snprintf(ret, size, "127.%u.%u.%u", 1 + (own >> 16) % 254, own >> 8 & 255,
-        1 + own % 254);
+    (void) snprintf(
+        ret, size, "127.%u.%u.%u", 1 + (own >> 16) % 254, own >> 8 & 255, 1 + own % 254);
 }
 
 static UNUSED realm realm_of(const char *pattern) {
@@ -82,7 +82,10 @@ static UNUSED realm realm_of(const char *pattern) {
     char host[32];
     realm_host(host, sizeof host);
     (void) snprintf(r.url, sizeof r.url, "%.*s%s%s", (int) n, pattern,
-        at == NULL ? "" : *at == '@' ? r.folder : host, at == NULL ? "" : at + 1);
+        at == NULL   ? ""
+        : *at == '@' ? r.folder
+                     : host,
+        at == NULL ? "" : at + 1);
     return r;
 }
 

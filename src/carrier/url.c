@@ -108,14 +108,14 @@ static const char *remedy(const char *scheme, size_t length, bool there) {
 
 static bool name_file(
     const char *folder, const char *scheme, size_t length, char ret[KITH_URL_MAX + 1]) {
-    int n = snprintf(ret, KITH_URL_MAX + 1, "%s/kith-carrier-%.*s.so", folder, (int) length,
-        scheme);
+    int n = snprintf(
+        ret, KITH_URL_MAX + 1, "%s/kith-carrier-%.*s.so", folder, (int) length, scheme);
     return n > 0 && n <= KITH_URL_MAX && access(ret, F_OK) == 0;
 }
 
 /* The host's folder, then our own. Only plain letters come near a file name. */
-static bool find_plugin(const kith_host *host, const char *scheme, size_t length,
-    char ret[KITH_URL_MAX + 1]) {
+static bool find_plugin(
+    const kith_host *host, const char *scheme, size_t length, char ret[KITH_URL_MAX + 1]) {
     char folder[KITH_URL_MAX + 1];
     if (length == 0 || length >= NAME_SIZE ||
         strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789-") < length) {
@@ -138,14 +138,14 @@ static int open_plugin(kith_plugin **ret, const char *scheme, size_t length,
             return ki_fail(err, KITH_E_NOTSUP, "no carrier for '%.100s'", scheme);
         }
         return ki_fail(err, KITH_E_NOTSUP,
-            "%.*s:// is not in this build: install %s, then build kith again",
-            (int) length, scheme, package);
+            "%.*s:// is not in this build: install %s, then build kith again", (int) length,
+            scheme, package);
     }
     int r = kith_plugin_open(ret, path, ret_carrier, err);
     const char *package = remedy(scheme, length, true);
     if (r == KITH_E_NOTSUP && package != NULL) {
-        return ki_fail_in(err, r, "%.*s:// needs the package %s", (int) length, scheme,
-            package);
+        return ki_fail_in(
+            err, r, "%.*s:// needs the package %s", (int) length, scheme, package);
     }
     if (r == 0 && (strlen((*ret_carrier)->scheme) != length ||
                       memcmp((*ret_carrier)->scheme, scheme, length) != 0)) {

@@ -103,8 +103,8 @@ static uint16_t bind_any(void *socket, const char *host) {
 static int refuse(const ki_zmq_place *p, kith_error *err) {
     char text[ZMQ_PLACE_MAX + 1];
     ki_zmq_place_text(p, text);
-    return ki_fail(err, zmq_errno() == ENOMEM ? KITH_E_MEMORY : KITH_E_SYSTEM, "bind %s: %s",
-        text, zmq_strerror(zmq_errno()));
+    return ki_fail(err, zmq_errno() == ENOMEM ? KITH_E_MEMORY : KITH_E_SYSTEM,
+        "bind %s: %s", text, zmq_strerror(zmq_errno()));
 }
 
 static int bind_tcp(ki_zmq *z, kith_error *err) {
@@ -157,7 +157,8 @@ static int bind_ipc(ki_zmq *z, kith_error *err) {
             return ki_fail_sys(err, "lock a place in %s", z->main.folder);
         }
     }
-    return ki_fail(err, KITH_E_SPACE, "more than %d links in %s", ZMQ_SLOTS, z->main.folder);
+    return ki_fail(
+        err, KITH_E_SPACE, "more than %d links in %s", ZMQ_SLOTS, z->main.folder);
 }
 
 int ki_zmq_bind(ki_zmq *z, kith_error *err) {
@@ -211,11 +212,11 @@ static bool tcp_answers(const ki_zmq_place *p) {
 static bool ipc_answers(const ki_zmq_place *p) {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int n = snprintf(to.sun_path, sizeof to.sun_path, "%s/%u.sync", p->folder,
-        (unsigned) p->sync);
+    int n = snprintf(
+        to.sun_path, sizeof to.sun_path, "%s/%u.sync", p->folder, (unsigned) p->sync);
     CHECK(n > 0 && (size_t) n < sizeof to.sun_path);
-    bool yes = fd < 0 || connect(fd, (struct sockaddr *) &to, sizeof to) == 0 ||
-               errno == EAGAIN;
+    bool yes =
+        fd < 0 || connect(fd, (struct sockaddr *) &to, sizeof to) == 0 || errno == EAGAIN;
     if (fd >= 0) {
         close(fd);
     }

@@ -62,8 +62,7 @@ static size_t read_place(const uint8_t *bytes, size_t length, ki_zmq_place *ret)
 static bool read_places(const uint8_t *bytes, size_t length, ki_zmq_hello *h) {
     size_t at = 0;
     for (size_t i = 0; i < (size_t) h->own_count + h->other_count; i++) {
-        ki_zmq_place *to =
-            i < h->own_count ? &h->own[i] : &h->others[i - h->own_count];
+        ki_zmq_place *to = i < h->own_count ? &h->own[i] : &h->others[i - h->own_count];
         size_t n = read_place(bytes + at, length - at, to);
         if (n == 0) {
             return false;
@@ -143,7 +142,8 @@ size_t ki_zmq_topic_of(const char *pattern, char ret[ZMQ_TOPIC_MAX]) {
     if (pattern[n] == '\0') {
         return ki_zmq_topic_write(pattern, ret);
     }
-    CHECK(n <= KITH_SUBJECT_MAX); /* a pattern's wildcard is a whole token: a dot before it */
+    CHECK(
+        n <= KITH_SUBJECT_MAX); /* a pattern's wildcard is a whole token: a dot before it */
     memcpy(ret, pattern, n);
     return n;
 }

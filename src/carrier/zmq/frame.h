@@ -41,8 +41,7 @@ typedef struct ki_zmq_hello {
 /* Returns the length. Others that do not fit are left out. */
 size_t ki_zmq_hello_write(const ki_zmq_hello *h, uint8_t ret[ZMQ_HELLO_MAX]);
 /* E_FORMAT, and *ret is untouched. */
-KITH_MUST_USE int ki_zmq_hello_read(
-    ki_zmq_hello *ret, const uint8_t *bytes, size_t length);
+KITH_MUST_USE int ki_zmq_hello_read(ki_zmq_hello *ret, const uint8_t *bytes, size_t length);
 
 void ki_zmq_mark_write(
     const uint8_t name[ZMQ_NAME_SIZE], uint32_t generation, uint8_t ret[ZMQ_MARK_SIZE]);

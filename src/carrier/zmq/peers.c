@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-    SAY_EVERY = 4,     /* beats */
-    TELL_UNTIL = 12,   /* beats of silence: others are no longer told of it */
+    SAY_EVERY = 4,   /* beats */
+    TELL_UNTIL = 12, /* beats of silence: others are no longer told of it */
     FORGET_AFTER = 240,
     TRIES_SOON = 500, /* of a hello, before it waits for the next beat */
 };
@@ -84,8 +84,8 @@ static int connect_both(ki_zmq *z, ki_zmq_peer *p, kith_error *err) {
 }
 
 /* 0, and *ret is NULL where there is nothing to be done: it is us, or all is full. */
-static int add(ki_zmq *z, const ki_zmq_place *at, bool seed, ki_zmq_peer **ret,
-    kith_error *err) {
+static int add(
+    ki_zmq *z, const ki_zmq_place *at, bool seed, ki_zmq_peer **ret, kith_error *err) {
     ki_zmq_peer *known = peer_at(z, at);
     *ret = known;
     if (known != NULL || is_mine(z, at)) {

@@ -23,13 +23,12 @@ static size_t read_number(const char *text, size_t length, long most, uint16_t *
 }
 
 static int bad(kith_error *err, const char *text, size_t length, const char *why) {
-    return ki_fail(err, KITH_E_CONFIG, "'%.*s': %s", (int) (length < 80 ? length : 80),
-        text, why);
+    return ki_fail(
+        err, KITH_E_CONFIG, "'%.*s': %s", (int) (length < 80 ? length : 80), text, why);
 }
 
 /* "127.0.0.1:24550" or "127.0.0.1:40001:40007" */
-static int parse_tcp(
-    ki_zmq_place *p, const char *text, size_t length, kith_error *err) {
+static int parse_tcp(ki_zmq_place *p, const char *text, size_t length, kith_error *err) {
     const char *colon = memchr(text, ':', length);
     struct in_addr address;
     size_t n = colon == NULL ? length : (size_t) (colon - text);
@@ -63,8 +62,7 @@ static int parse_tcp(
 }
 
 /* "/run/kith/bus" or "/run/kith/bus#7" */
-static int parse_ipc(
-    ki_zmq_place *p, const char *text, size_t length, kith_error *err) {
+static int parse_ipc(ki_zmq_place *p, const char *text, size_t length, kith_error *err) {
     const char *mark = memchr(text, '#', length);
     size_t n = mark == NULL ? length : (size_t) (mark - text);
     while (n > 1 && text[n - 1] == '/') {
@@ -119,12 +117,11 @@ void ki_zmq_place_text(const ki_zmq_place *p, char ret[ZMQ_PLACE_MAX + 1]) {
     CHECK(n > 0 && n <= ZMQ_PLACE_MAX);
 }
 
-static void endpoint(
-    const ki_zmq_place *p, uint16_t number, const char *tail, char *ret) {
-    int n = p->host[0] != '\0'
-                ? snprintf(ret, ZMQ_ENDPOINT_SIZE, "tcp://%s:%u", p->host, (unsigned) number)
-                : snprintf(ret, ZMQ_ENDPOINT_SIZE, "ipc://%s/%u.%s", p->folder,
-                      (unsigned) number, tail);
+static void endpoint(const ki_zmq_place *p, uint16_t number, const char *tail, char *ret) {
+    int n = p->host[0] != '\0' ? snprintf(ret, ZMQ_ENDPOINT_SIZE, "tcp://%s:%u", p->host,
+                                     (unsigned) number)
+                               : snprintf(ret, ZMQ_ENDPOINT_SIZE, "ipc://%s/%u.%s",
+                                     p->folder, (unsigned) number, tail);
     CHECK(n > 0 && n < ZMQ_ENDPOINT_SIZE);
 }
 

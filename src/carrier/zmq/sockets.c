@@ -92,12 +92,14 @@ static bool harden(void *socket, const ki_zmq_wish *w) {
 
 static bool put_keys(void *socket, const ki_zmq_wish *w) {
     const ki_zmq_keys *k = w->keys;
-    bool good = set(socket, ZMQ_CURVE_SERVER, w->server) &&
-                zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, k->secret_key, ZMQ_KEY_SIZE) == 0;
+    bool good =
+        set(socket, ZMQ_CURVE_SERVER, w->server) &&
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, k->secret_key, ZMQ_KEY_SIZE) == 0;
     if (!w->server) {
-        good = good &&
-               zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, k->public_key, ZMQ_KEY_SIZE) == 0 &&
-               zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, k->server_key, ZMQ_KEY_SIZE) == 0;
+        good =
+            good &&
+            zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, k->public_key, ZMQ_KEY_SIZE) == 0 &&
+            zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, k->server_key, ZMQ_KEY_SIZE) == 0;
     }
     return good;
 }
@@ -110,8 +112,8 @@ static int check_mechanism(void *socket, const ki_zmq_wish *w, kith_error *err) 
         return fail_zmq(err, "ZMQ_MECHANISM");
     }
     if (mechanism != (w->keys == NULL ? ZMQ_NULL : ZMQ_CURVE)) {
-        return ki_fail(err, KITH_E_DENIED, "libzmq did not take the keys: mechanism %d",
-            mechanism);
+        return ki_fail(
+            err, KITH_E_DENIED, "libzmq did not take the keys: mechanism %d", mechanism);
     }
     return 0;
 }

@@ -21,12 +21,12 @@ typedef struct ki_zmq_keys {
 } ki_zmq_keys;
 
 typedef struct ki_zmq_wish {
-    int type;           /* ZMQ_XPUB ... */
-    bool server;        /* binds; else connects */
-    int messages_max;   /* waiting in a queue for one peer, each way */
-    int reconnect_ms;   /* the first pause; twice as long each time ... */
-    int backoff_ms;     /* ... up to this */
-    const uint8_t *route; /* of a DEALER, ZMQ_ROUTE_SIZE bytes; else NULL */
+    int type;                /* ZMQ_XPUB ... */
+    bool server;             /* binds; else connects */
+    int messages_max;        /* waiting in a queue for one peer, each way */
+    int reconnect_ms;        /* the first pause; twice as long each time ... */
+    int backoff_ms;          /* ... up to this */
+    const uint8_t *route;    /* of a DEALER, ZMQ_ROUTE_SIZE bytes; else NULL */
     const ki_zmq_keys *keys; /* NULL: none, and only this machine */
 } ki_zmq_wish;
 

@@ -16,11 +16,11 @@
 
 enum {
     BEAT_NS = 250000000,
-    HURRY_MS = 2,      /* between tries while somebody waits */
-    QUIET_PROBE = 25,  /* such tries until it is asked who listens at all */
-    QUIET_MAX = 2500,  /* such tries until nobody is waited for */
+    HURRY_MS = 2,        /* between tries while somebody waits */
+    QUIET_PROBE = 25,    /* such tries until it is asked who listens at all */
+    QUIET_MAX = 2500,    /* such tries until nobody is waited for */
     TAKE_OVER_AFTER = 6, /* beats of silence from the main place */
-    LOT = 64,          /* messages in one go */
+    LOT = 64,            /* messages in one go */
 };
 
 void ki_zmq_kick(ki_zmq *z) {

@@ -212,8 +212,8 @@ static bool has_topic(const ki_zmq_topics *t, const char *text, size_t length) {
     return false;
 }
 
-static bool change(ki_zmq *z, int option, const ki_zmq_topics *these,
-    const ki_zmq_topics *but) {
+static bool change(
+    ki_zmq *z, int option, const ki_zmq_topics *these, const ki_zmq_topics *but) {
     for (size_t i = 0; i < these->count; i++) {
         if (!has_topic(but, these->text[i], these->length[i]) &&
             zmq_setsockopt(z->in, option, these->text[i], these->length[i]) != 0) {
@@ -252,8 +252,7 @@ static int zmq_link_follow(void *self, const char *const *patterns, size_t count
 /* ---- what comes in ---- */
 
 static void drop_rest(ki_zmq *z) {
-    while (zmq_msg_more(&z->body) &&
-           zmq_msg_recv(&z->body, z->in, ZMQ_DONTWAIT) >= 0) {
+    while (zmq_msg_more(&z->body) && zmq_msg_recv(&z->body, z->in, ZMQ_DONTWAIT) >= 0) {
     }
     z->link_rubbish++;
 }
@@ -272,8 +271,7 @@ static int receive(ki_zmq *z, kith_item *ret) {
     }
     size_t n = zmq_msg_size(&z->body);
     if (zmq_msg_more(&z->body) || n < 1 || n > KITH_PACKET_MAX ||
-        !ki_zmq_topic_read(
-            zmq_msg_data(&z->topic), zmq_msg_size(&z->topic), &ret->from)) {
+        !ki_zmq_topic_read(zmq_msg_data(&z->topic), zmq_msg_size(&z->topic), &ret->from)) {
         drop_rest(z);
         return KITH_E_FORMAT;
     }
@@ -315,9 +313,7 @@ static int zmq_link_pull(void *self, kith_item *ret_item) {
     ki_zmq *z = self;
     int r = KITH_EMPTY;
     if (atomic_load_explicit(&z->frames, memory_order_relaxed) > 0) {
-        r = has_gap(z)                    ? KITH_GAP
-            : ki_zmq_heard(z, ret_item)   ? 0
-                                          : KITH_EMPTY;
+        r = has_gap(z) ? KITH_GAP : ki_zmq_heard(z, ret_item) ? 0 : KITH_EMPTY;
     }
     r = r == KITH_EMPTY ? pull_packet(z, ret_item) : r;
     if (r == KITH_EMPTY && atomic_load(&z->rung)) {

@@ -29,15 +29,15 @@ enum {
 };
 
 typedef struct ki_zmq_peer {
-    void *dealer; /* NULL: the row is free */
-    bool seed;    /* of the URL: never given up */
-    bool named;   /* heard, and has not said goodbye */
-    bool due;     /* a hello is */
-    bool excused; /* nobody waits for it, until it is heard */
+    void *dealer;    /* NULL: the row is free */
+    bool seed;       /* of the URL: never given up */
+    bool named;      /* heard, and has not said goodbye */
+    bool due;        /* a hello is */
+    bool excused;    /* nobody waits for it, until it is heard */
     unsigned silent; /* beats since it was heard */
     unsigned tries;  /* of the hello that is due */
     uint8_t name[ZMQ_NAME_SIZE];
-    uint32_t wants, acked; /* generations: of its patterns, of ours that it knows */
+    uint32_t wants, acked;  /* generations: of its patterns, of ours that it knows */
     ki_zmq_place at, alias; /* where we connect; where else it says it is */
 } ki_zmq_peer;
 
@@ -90,9 +90,9 @@ typedef struct ki_zmq {
 
     /* The link's thread alone. */
     zmq_msg_t topic, body;
-    bool full, stalled; /* the last post found no room; and it has been so for long */
+    bool full, stalled;  /* the last post found no room; and it has been so for long */
     unsigned full_since; /* beat */
-    bool more; /* the last pull brought something: there may be more */
+    bool more;           /* the last pull brought something: there may be more */
     uint64_t link_rubbish, link_failures;
     atomic_bool rung;
     atomic_uint frames; /* in from_peers: looked at by each pull */
@@ -100,8 +100,8 @@ typedef struct ki_zmq {
 
     /* The small thread alone. */
     void *router;
-    bool has_main;   /* the main place is ours too */
-    int locks[2];    /* of ipc: on own, on main; -1: none */
+    bool has_main; /* the main place is ours too */
+    int locks[2];  /* of ipc: on own, on main; -1: none */
     unsigned patience, probe_at;
     uint32_t told; /* generation that hellos were made due for */
     ki_zmq_peer peers[ZMQ_PEERS_MAX];
@@ -134,7 +134,7 @@ bool ki_zmq_heard(ki_zmq *z, kith_item *ret);
 KITH_MUST_USE int ki_zmq_seed(ki_zmq *z, kith_error *err);
 void ki_zmq_hear(ki_zmq *z, const ki_zmq_hello *h);
 void ki_zmq_mark(ki_zmq *z, bool here, const uint8_t *name, uint32_t generation);
-void ki_zmq_greet_all(ki_zmq *z); /* makes a hello due to everybody */
+void ki_zmq_greet_all(ki_zmq *z);                  /* makes a hello due to everybody */
 void ki_zmq_greet(ki_zmq *z, uint32_t generation); /* says what is due */
 void ki_zmq_peers_beat(ki_zmq *z);
 /* Does everybody who is here know that generation, and we theirs? *ret_hurry: a hello
