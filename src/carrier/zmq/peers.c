@@ -50,6 +50,7 @@ static void drop(ki_zmq *z, ki_zmq_peer *p) {
     pthread_mutex_lock(&z->sockets_lock);
     (void) zmq_disconnect(z->in, live);
     pthread_mutex_unlock(&z->sockets_lock);
+    ki_zmq_ring_bell(z);
     (void) zmq_close(p->dealer);
     *p = (ki_zmq_peer){ .dealer = NULL };
 }
@@ -74,6 +75,7 @@ static int connect_both(ki_zmq *z, ki_zmq_peer *p, kith_error *err) {
     pthread_mutex_lock(&z->sockets_lock);
     bool good = zmq_connect(dealer, sync) == 0 && zmq_connect(z->in, live) == 0;
     pthread_mutex_unlock(&z->sockets_lock);
+    ki_zmq_ring_bell(z); /* libzmq may have told us of a message meanwhile, once */
     if (!good) {
         r = ki_fail(err, KITH_E_SYSTEM, "connect %s: %s", live, zmq_strerror(zmq_errno()));
         (void) zmq_close(dealer);

@@ -141,9 +141,8 @@ int ki_zmq_fd(void *socket) {
     return zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0 ? fd : -1;
 }
 
-bool ki_zmq_has_message(void *socket) {
+void ki_zmq_refresh(void *publisher) {
     int events = 0;
     size_t size = sizeof events;
-    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
-           (events & ZMQ_POLLIN) != 0;
+    (void) zmq_getsockopt(publisher, ZMQ_EVENTS, &events, &size);
 }

@@ -36,7 +36,9 @@ KITH_MUST_USE int ki_zmq_socket(
     void **ret, void *context, const ki_zmq_wish *wish, kith_error *err);
 /* ZMQ_FD of it. */
 int ki_zmq_fd(void *socket);
-/* Reads what the socket was told meanwhile; are there messages? */
-bool ki_zmq_has_message(void *socket);
+/* Lets a publisher read what it was told meanwhile. Not for a SUB: libzmq then takes the
+ * first frame of the next message out, and aborts when its peer goes before the rest is
+ * asked for. */
+void ki_zmq_refresh(void *publisher);
 
 #endif

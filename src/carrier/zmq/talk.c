@@ -188,12 +188,6 @@ static void beat(ki_zmq *z) {
     atomic_fetch_add(&z->beats, 1);
     z->patience += BEAT_NS / 1000000 / HURRY_MS;
     ki_zmq_peers_beat(z);
-    pthread_mutex_lock(&z->sockets_lock);
-    bool more = ki_zmq_has_message(z->in); /* reconnected ones get our patterns */
-    pthread_mutex_unlock(&z->sockets_lock);
-    if (more) {
-        ki_zmq_ring_bell(z);
-    }
     if (!z->has_main && ki_zmq_main_silent(z, TAKE_OVER_AFTER) && ki_zmq_take_over(z)) {
         ki_zmq_drop_place(z, &z->main);
         ki_zmq_greet_all(z);

@@ -158,7 +158,7 @@ static bool send_both(ki_zmq *z, const char *topic, size_t n, const kith_posting
 /* Some reader has no room. It gets a second of everybody's time; from then on it misses
  * what finds no room, until it reads again. Sync brings it what it missed. */
 static int post_to_full(ki_zmq *z, const char *topic, size_t n, const kith_posting *what) {
-    (void) ki_zmq_has_message(z->out); /* it may have said meanwhile that it has read */
+    ki_zmq_refresh(z->out); /* it may have said meanwhile that it has read */
     if (send_both(z, topic, n, what)) {
         z->full = z->stalled = false;
         return 0;
