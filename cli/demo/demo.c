@@ -22,7 +22,7 @@
 #define TURN_MS    50
 #define PART_NS    INT64_C(1500000000) /* a window's readings come over this time */
 #define QUIET_PART 0.25                /* of the whole: no new readings at the end */
-#define GOODBYE_NS UINT64_C(8000000000)
+#define GOODBYE_NS UINT64_C(30000000000)
 
 static const char *const names[DEMO_NODES_MAX] = { "amber-fox", "blue-wren", "coal-newt",
     "dusk-hare", "elm-owl", "fern-mole", "gold-crane", "hazel-stoat", "iris-toad",

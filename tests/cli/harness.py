@@ -2,6 +2,7 @@
 """A scratch home for the kith program, and TAP. Standard library only."""
 import json, os, pty, shutil, signal, subprocess, sys, tempfile, traceback
 
+PATIENCE = 180  # seconds; a hang guard, far beyond what anything takes
 KITH = os.path.abspath(sys.argv[1])
 SOURCE = os.path.abspath(sys.argv[2])
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
@@ -50,13 +51,13 @@ class Home:
     def __call__(self, *args, stdin=b"", env=None, program=KITH, before=None):
         p = subprocess.run([program, *args], cwd=self.path, env={**self.env, **(env or {})},
                            input=stdin.encode() if isinstance(stdin, str) else stdin,
-                           capture_output=True, timeout=60, preexec_fn=before)
+                           capture_output=True, timeout=PATIENCE, preexec_fn=before)
         return Done(p.returncode, p.stdout, p.stderr)
 
     def shell(self, line):
         env = {**self.env, "PATH": os.path.dirname(KITH) + ":" + self.env["PATH"]}
         p = subprocess.run(["sh", "-c", line], cwd=self.path, env=env, stdin=subprocess.DEVNULL,
-                           capture_output=True, timeout=60)
+                           capture_output=True, timeout=PATIENCE)
         return Done(p.returncode, p.stdout, p.stderr)
 
     def terminal(self, *args, columns=80, env=None):
@@ -99,7 +100,7 @@ def same(got, want, what=""):
 def wait_asleep(pid):
     """Until the program waits in a poll or a read of its own, with its handlers set."""
     import time
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     calls = {"0", "7", "271"}  # read, poll, ppoll
     while time.monotonic() < end:
         with open(f"/proc/{pid}/syscall") as f:

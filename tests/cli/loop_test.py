@@ -216,7 +216,7 @@ def follow_shows_what_comes():
     same(json.loads(first.stdout.readline())["subject"], "a.old")
     first.communicate()
     seen = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while p.poll() is None and time.monotonic() < deadline:
         h("post", "a.new", "--text", "x")
         h("post", "b.new", "--text", "x")
@@ -240,24 +240,39 @@ def wait_log(p, event, words=""):
     raise Wrong(f"the log ended without {event} {words}")
 
 
+def fed(h, posts, *args, stdin):
+    """run, until all of that stdin is read and so many packets are posted; what it said."""
+    p = h.start("run", *args, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    p.stdin.write(stdin.encode())
+    p.stdin.close()
+    said = []
+    while sum(line.get("event") == "posted" for line in said) < posts:
+        said.append(next(log_lines(p), None))
+        expect(said[-1] is not None, "it ended before", posts, "were posted:", said[-5:])
+    p.send_signal(signal.SIGTERM)
+    said += log_lines(p)
+    same(p.wait(PATIENCE), 0)
+    p.stderr.close()
+    return said
+
+
 def run_turns_signals_into_packets():
     h = Home()
-    d = h("run", "--subject", "line.speed", "--count", "20", "--for", "500ms",
-          stdin="".join(f"{i}\n" for i in range(1, 46)) + "bad\n\n[1]\n")
-    same(d.code, 0)
+    said = fed(h, 3, "--subject", "line.speed", "--count", "20",
+               stdin="".join(f"{i}\n" for i in range(1, 46)) + "bad\n\n[1]\n")
     got = h("get", "line.speed", "--reverse", "--json").json()
     same([g["n"] for g in got], [20, 20, 5])
     same([g["effect"] for g in got], [10.5, 30.5, 43])
-    expect("no line of JSON" in d.err, d.err)
-    d = h("run", "--subject", "tests.t", "--kind", "trials", "--count", "4", "--for", "500ms",
-          stdin='true\nfalse\n{"hits":1,"tries":2}\n{"hits":3,"tries":2}\n')
+    expect(any("no line of JSON" in line.get("text", "") for line in said), said)
+    fed(h, 1, "--subject", "tests.t", "--kind", "trials", "--count", "4",
+        stdin='true\nfalse\n{"hits":1,"tries":2}\n{"hits":3,"tries":2}\n')
     got = h("get", "tests.t", "--json").json()
     same([(g["hits"], g["tries"]) for g in got], [(2, 4)])
-    d = h("run", "--subject", "b.b", "--kind", "baseline", "--count", "4", "--for", "500ms",
-          stdin="".join('{"x":%d,"baseline":true}\n' % i for i in (9, 10, 11)) + "12\n13\n14\n15\n")
+    fed(h, 1, "--subject", "b.b", "--kind", "baseline", "--count", "4",
+        stdin="".join('{"x":%d,"baseline":true}\n' % i for i in (9, 10, 11)) + "12\n13\n14\n15\n")
     got = h("get", "b.b", "--json").json()
     expect(len(got) == 1 and abs(got[0]["effect"] - 3.5) < 1e-9 and got[0]["measure"] == "mean-difference", got)
-    d = h("run", "--subject", "o.o", "--kind", "outcome", "--for", "500ms", stdin='{"effect":1,"se":0.5,"n":4}\n')
+    fed(h, 1, "--subject", "o.o", "--kind", "outcome", stdin='{"effect":1,"se":0.5,"n":4}\n')
     same(len(h("get", "o.o", "--json").json()), 1)
     h.remove()
 
@@ -287,7 +302,7 @@ do = json
     wait_log(p, "posted", "s.u")
     said = json.loads(p.stdout.readline())
     same((said["kind"], said["subject"], said["k"]), ("answer", "s.t", 1))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     want = {"s.t", "s.u"}
     have = set()
     while have != want and time.monotonic() < deadline:
@@ -296,7 +311,7 @@ do = json
                 have = {json.loads(line)["subject"] for line in f if line.endswith("\n")}
     same(have, want)
     p.send_signal(signal.SIGTERM)
-    p.communicate(timeout=10)
+    p.communicate(timeout=PATIENCE)
     same(p.returncode, 0, "TERM drains and ends with 0")
     expect("s.u" in a("sync", "dir://" + a.file("stick")).out or len(a("get", "s.u", "--json").json()) == 1, "not sent")
     a.remove()
@@ -317,7 +332,7 @@ def run_reloads_and_keeps_the_old_on_error():
     p.send_signal(signal.SIGUSR1)
     wait_log(p, "state", "store:")
     p.send_signal(signal.SIGINT)
-    p.communicate(timeout=10)
+    p.communicate(timeout=PATIENCE)
     same(p.returncode, 0)
     h.remove()
 

@@ -79,7 +79,7 @@ class Bench:
         more.setdefault("stdin", subprocess.DEVNULL)
         more.setdefault("stdout", subprocess.PIPE)
         p = self.home.start(*argv, stderr=subprocess.PIPE, **more)
-        out, err = p.communicate(timeout=60)
+        out, err = p.communicate(timeout=PATIENCE)
         return Done(p.returncode, out or b"", err)
 
 
@@ -181,7 +181,7 @@ def closed_standard_files_are_survived():
     for title in b.commands:
         argv, code = b.words(title)
         p = b.home.start(*argv, stdout=subprocess.PIPE, preexec_fn=lambda: (os.close(0), os.close(2)))
-        out = p.communicate(timeout=60)[0]
+        out = p.communicate(timeout=PATIENCE)[0]
         same(p.returncode, code, argv)
     same(b.home("store", "check").code, 0, "nothing was written into the store")
     b.home.remove()
@@ -275,7 +275,7 @@ def interrupted_it_ends_as_its_row_says():
         p = b.home.start(*argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         wait_asleep(p.pid)
         p.send_signal(sig)
-        out, err = p.communicate(timeout=60)
+        out, err = p.communicate(timeout=PATIENCE)
         expect(p.returncode in codes, argv, sig, p.returncode, err)
         expect(b"error" not in err, argv, err)
     same(b.home("store", "check").code, 0)

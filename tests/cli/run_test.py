@@ -34,7 +34,7 @@ class Node:
 
     def until(self, event, says="", after=0):
         """Waits for a line of the log; its place."""
-        at, end = after, time.monotonic() + 60
+        at, end = after, time.monotonic() + PATIENCE
         with self.news:
             while True:
                 while at < len(self.lines):
@@ -56,7 +56,7 @@ class Node:
         begin = time.monotonic()
         for _ in range(times):
             self.p.send_signal(signal.SIGTERM)
-        code = self.p.wait(60)
+        code = self.p.wait(PATIENCE)
         took = time.monotonic() - begin
         same(code, 0, f"{what}: {self.lines[-8:]}")
         print(f"# {what}: {took:.2f} s" + (" (the machine is busy)" if took > DRAIN else ""))
@@ -119,7 +119,7 @@ def a_carrier_that_goes_away_comes_back_with_what_waited():
     shutil.rmtree(place, ignore_errors=True)
     os.rename(away, place)
     n.until("up", after=at)
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not any(name.endswith(".kp") for _, _, names in os.walk(place) for name in names):
         expect(time.monotonic() < end, "what waited never came")
         os.sched_yield()
@@ -186,7 +186,7 @@ def term_twice_ends_it_too():
     n = Node(h)
     for _ in range(2):
         n.p.send_signal(signal.SIGTERM)
-    expect(n.p.wait(60) in (0, 143), n.p.returncode)
+    expect(n.p.wait(PATIENCE) in (0, 143), n.p.returncode)
     same(h("store", "check").code, 0)
     h.remove()
 
