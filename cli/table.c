@@ -152,7 +152,11 @@ const command command_table[] = {
         .summary = "one exchange with a carrier, and an end",
         .detail =
             "Gives what it has not got and takes what is new, until both directions are "
-            "quiet: 412 new, 0 lost, 0 counted twice, 1.3 s",
+            "quiet: 412 new, 0 lost, 0 counted twice, 1.3 s. On a wire that keeps nothing "
+            "it "
+            "ends when all who answer have the same, some five seconds after it began at "
+            "the "
+            "soonest; nobody for 10 s is an error.",
         FLAGS(sync_rows, sync_flags),
         .exits = "0 64 69 74 75 78 124",
         .examples = { { "kith sync dir://$PWD/stick", 0 } } },

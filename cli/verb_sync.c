@@ -13,8 +13,13 @@
  * moment to find what is there. */
 #define QUIET_NS UINT64_C(400000000)
 /* Down for so long is not there, whatever is left of -W. */
-#define DOWN_NS  UINT64_C(5000000000)
-#define SEEN_MAX (1u << 20) /* accepted ids that are compared */
+#define DOWN_NS UINT64_C(5000000000)
+/* On a wire that keeps nothing, peers must answer: within this, and of a moment when
+ * whatever was posted before we began is compared. */
+#define NOBODY_NS  UINT64_C(10000000000)
+#define SETTLED_NS UINT64_C(4000000000)
+#define PROMPT_NS  UINT64_C(500000000)
+#define SEEN_MAX   (1u << 20) /* accepted ids that are compared */
 
 typedef struct syncing {
     kith_node *node;
@@ -22,6 +27,8 @@ typedef struct syncing {
     size_t seen_count, seen_room;
     uint64_t accepted, refused, lost;
     uint64_t quiet_since, last_work, down_since;
+    uint64_t begun_ns, up_ns, prompted_ns;
+    uint32_t peers;
     char why[248];
     bool was_up, gone;
 } syncing;
@@ -60,6 +67,23 @@ static uint64_t work_of(const kith_link_status *l) {
            l->duplicates + l->sent_through;
 }
 
+/* Of a wire without memory: all who are there had the same as we. */
+static bool is_agreed(syncing *s, const kith_link_status *l, uint64_t now) {
+    s->up_ns = s->up_ns == 0 ? now : s->up_ns;
+    s->peers = l->peers > s->peers ? l->peers : s->peers;
+    if (s->peers == 0 && now - s->up_ns >= NOBODY_NS) {
+        snprintf(s->why, sizeof s->why, "nobody answered");
+        s->gone = true;
+        return true;
+    }
+    if (l->agreed_ns >= s->begun_ns + SETTLED_NS) return kith_node_idle(s->node);
+    if (now - s->prompted_ns >= PROMPT_NS) {
+        s->prompted_ns = now;
+        kith_node_compare(s->node, (kith_time){ .mono_ns = now });
+    }
+    return false;
+}
+
 static bool is_quiet(void *ctx) {
     syncing *s = ctx;
     kith_link_status status;
@@ -72,6 +96,9 @@ static bool is_quiet(void *ctx) {
     }
     s->down_since = 0;
     s->was_up = true;
+    if ((status.can & KITH_CAN_REPLAY) == 0 && (status.can & KITH_CAN_SYNC) != 0) {
+        return is_agreed(s, &status, now);
+    }
     uint64_t work = work_of(&status);
     if (work != s->last_work || !kith_node_idle(s->node) || s->quiet_since == 0) {
         s->last_work = work;
@@ -103,6 +130,10 @@ static int sum_up(const call *c, syncing *s, uint64_t took_ns) {
         fprintf(c->out->to, "%llu new, %llu lost, %llu counted twice, %.1f s\n",
             (unsigned long long) s->accepted, (unsigned long long) s->lost,
             (unsigned long long) again, seconds);
+        if (s->peers > 0) {
+            out_note(
+                c->out, "%u peer%s the same", s->peers, s->peers == 1 ? " has" : "s have");
+        }
         if (s->refused > 0) {
             out_note(c->out, "%llu refused", (unsigned long long) s->refused);
         }
@@ -116,6 +147,7 @@ static int sum_up(const call *c, syncing *s, uint64_t took_ns) {
     put_count(&r, "given", status.counters.posted);
     put_count(&r, "again", status.duplicates);
     put_count(&r, "refused", s->refused);
+    put_count(&r, "peers", s->peers);
     put_text(&r, "url", status.url);
     put_text(&r, "level", kith_level_name(status.level));
     return out_emit(c->out, &r) ? 0 : EXIT_USAGE;
@@ -142,12 +174,12 @@ int verb_sync(const call *c) {
     const char *only = f->only, *why = kith_subject_fault(only, true);
     if (why != NULL) return fault(c->out, E_SUBJECT, only, "%s", why);
     links *l = calloc(1, sizeof *l);
-    syncing s = { 0 };
+    kith_time now = kith_time_now();
+    syncing s = { .begun_ns = now.mono_ns };
     kith_key *key = NULL;
     kith_store *store = NULL;
     kith_error err = { 0 };
     node_section node;
-    kith_time now = kith_time_now();
     settings_read(c->settings, "node", "", &node);
     int code = l == NULL ? fault(c->out, E_MEMORY, "carriers", NULL) : 0;
     if (code == 0) code = choose_links(c, c->args[0], l);

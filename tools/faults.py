@@ -34,6 +34,7 @@ OWED = {
     "A9": "a key that others may read or replace, or that a commit would publish, is refused",
     "B5": "the same packet over two carriers counts once, and both are named",
     "O6": "a wire that is cut, goes one way or flaps loses nothing that was acknowledged",
+    "O7": "loss, delay, doubles and another order: every packet arrives, once",
     "C1": "a clock ten years off is refused and spoils no other",
     "C3": "an hour asleep: what expired is gone, links are back, no storm",
     "C4": "the edges of time counters do not turn time round",

@@ -83,6 +83,9 @@ KITH_API KITH_MUST_USE int kith_node_follow(
 KITH_API KITH_MUST_USE int kith_node_unfollow(
     kith_node *node, const char *pattern, kith_error *err);
 
+/* Asks peers soon what they have, on links that compare: for who will not wait. */
+KITH_API void kith_node_compare(kith_node *node, kith_time now);
+
 typedef struct kith_link_status {
     char url[KITH_URL_MAX + 1];
     bool up;
@@ -97,6 +100,8 @@ typedef struct kith_link_status {
                             * what they have: which one of them was shown to have */
     uint64_t unconfirmed;  /* arrivals behind that */
     uint32_t peers;        /* nodes that compare with us over this link */
+    uint64_t agreed_ns;    /* each had by then (monotonic) what we had, both without the
+                            * four seconds before; 0: not so, or nobody compares */
 } kith_link_status;
 KITH_API size_t kith_node_link_count(const kith_node *node);
 KITH_API KITH_MUST_USE int kith_node_link_status(

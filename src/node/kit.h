@@ -9,7 +9,7 @@
 #include "test.h"
 
 enum {
-    NODES = 6
+    NODES = 12
 };
 #define MS    UINT64_C(1000000)
 #define START INT64_C(1750000000000000)
@@ -58,15 +58,20 @@ static inline void open_node(member *me, const char *const *links, size_t link_c
     if (kith_node_open(&me->node, &c, now, &err) != 0) fail("open a node", &err);
 }
 
-static inline member *join_many(const char *const *links, size_t link_count, bool relay) {
+static inline member *join_in(
+    const char *store, const char *const *links, size_t link_count, bool relay) {
     member *me = &m[count];
     kith_error err = { 0 };
     uint8_t seed[32] = { (uint8_t) ++count };
     *me = (member){ 0 };
-    if (kith_store_open(&me->store, "memory:", &err) != 0) fail("open a store", &err);
+    if (kith_store_open(&me->store, store, &err) != 0) fail("open a store", &err);
     if (kith_key_from_seed(&me->key, seed, &err) != 0) fail("make a key", &err);
     open_node(me, links, link_count, NULL, relay);
     return me;
+}
+
+static inline member *join_many(const char *const *links, size_t link_count, bool relay) {
+    return join_in("memory:", links, link_count, relay);
 }
 
 static inline member *join(const char *link) {

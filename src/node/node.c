@@ -211,6 +211,14 @@ size_t kith_node_wake_fds(kith_node *n, int *ret_fds, size_t fds_max) {
     return count;
 }
 
+void kith_node_compare(kith_node *n, kith_time now) {
+    for (size_t i = 0; i < n->link_count; i++) {
+        if (n->links[i].sync != NULL) {
+            ki_sync_prompt(n->links[i].sync, now);
+        }
+    }
+}
+
 size_t kith_node_link_count(const kith_node *n) {
     return n->link_count;
 }
@@ -231,6 +239,7 @@ int kith_node_link_status(kith_node *n, size_t index, kith_link_status *ret) {
     ret->unconfirmed = n->last_arrival > l->safe ? n->last_arrival - l->safe : 0;
     if (l->sync != NULL) {
         ret->peers = ki_sync_peers(l->sync);
+        ret->agreed_ns = ki_sync_agreed(l->sync);
     }
     if (l->link != NULL) {
         ret->can = kith_link_can(l->link);

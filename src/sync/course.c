@@ -74,10 +74,15 @@ static void begin(ki_sync *s, uint32_t peer, ki_exchange **place) {
     ki_exchange_check(x);
 }
 
+/* Somebody else asks this peer, and what it says helps us too: it follows the same. */
+static bool asked_lately(const ki_sync *s, const ki_peer *p) {
+    return p->scope.same && p->asked_ns != 0 && p->asked_ns + OTHERS_NS > s->now_ns;
+}
+
 static bool wants_exchange(const ki_sync *s, const ki_peer *p) {
     return p->id != 0 && p->differs && s->now_ns >= p->again_ns &&
            s->hello_last_ns >= p->stranger_ns && s->hello_last_ns != 0 &&
-           (p->asked_ns == 0 || p->asked_ns + OTHERS_NS <= s->now_ns);
+           !asked_lately(s, p);
 }
 
 static bool busy_with(const ki_sync *s, uint32_t peer) {
@@ -122,6 +127,7 @@ void ki_ask_end(ki_sync *s, ki_exchange *x, bool agreed, uint64_t wait_ns) {
         p->checked_stored = p->stored;
         memcpy(p->checked_root, p->root, ROOT_SIZE);
     }
+    p->agreed = agreed;
     p->backoff_ns = x->gained > 0 ? 0 : p->backoff_ns; /* it was worth it */
     p->backoff_ns = agreed ? 0 : p->backoff_ns == 0 ? AGAIN_NS : 2 * p->backoff_ns;
     p->backoff_ns = p->backoff_ns > AGAIN_MAX_NS ? AGAIN_MAX_NS : p->backoff_ns;
@@ -147,7 +153,7 @@ static void step_wait(ki_sync *s, ki_exchange *x) {
     bool known = false, equal = ki_peer_equal(s, p, &known);
     if (!p->differs || equal) {
         ki_ask_end(s, x, true, 0); /* it is mended meanwhile */
-    } else if (p->asked_ns + OTHERS_NS > s->now_ns && p->asked_ns > x->began_ns) {
+    } else if (asked_lately(s, p) && p->asked_ns > x->began_ns) {
         ki_ask_end(s, x, false, OTHERS_NS); /* its next HELLO tells what is left */
         p->differs = false;
         p->backoff_ns = 0;
@@ -239,7 +245,7 @@ static uint64_t begin_due(const ki_sync *s) {
         if (p->id == 0 || !p->differs || busy_with(s, i)) {
             continue;
         }
-        uint64_t at = p->asked_ns == 0 ? 0 : p->asked_ns + OTHERS_NS;
+        uint64_t at = asked_lately(s, p) ? p->asked_ns + OTHERS_NS : 0;
         at = p->again_ns > at ? p->again_ns : at;
         at = at > s->now_ns ? at : free;
         due = at < due ? at : due;

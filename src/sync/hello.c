@@ -112,6 +112,12 @@ void ki_peer_agreed(ki_sync *s, ki_peer *p, uint64_t through) {
     }
 }
 
+/* The moment of a boundary that passed a little while ago. */
+static uint64_t moment_of(const ki_index *x, uint64_t boundary) {
+    uint64_t back = x->second > boundary ? (x->second - boundary) * SECOND_NS : 0;
+    return x->second_ns > back ? x->second_ns - back : 1;
+}
+
 /* before: what it said last. */
 static void judge(ki_sync *s, ki_peer *p, const ki_peer *before) {
     bool known = false, equal = ki_peer_equal(s, p, &known);
@@ -122,6 +128,10 @@ static void judge(ki_sync *s, ki_peer *p, const ki_peer *before) {
     bool checked = p->checked && v != NULL && p->checked_changes == v->changes && same;
     p->differs = !equal && !checked;
     p->checked = equal || checked;
+    p->agreed = equal || p->agreed;
+    if (p->checked && p->agreed) {
+        p->agreed_ns = moment_of(s->index, p->boundary);
+    }
     if (!equal) {
         return;
     }
@@ -140,6 +150,7 @@ static void know(ki_sync *s, ki_peer *p, const ki_hello *h, const ki_head *head)
     ki_scope_of(&p->scope, s->config.key, &s->patterns, h->key, &h->patterns);
     if (p->scope.hash != before.scope.hash) {
         p->agreed_arrival = 0; /* that was said of another set */
+        p->agreed_ns = 0;
     }
     p->boundary = h->boundary;
     p->count = h->count;

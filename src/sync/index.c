@@ -261,19 +261,36 @@ static bool free_for_use(const ki_index *x, const ki_view *v) {
     return !v->used || (v->pins == 0 && v->used_ns + INDEX_HOLD_NS <= x->now_ns);
 }
 
+/* Each packet may stand in eight views, or in more where most of them hold few. What
+ * is still being read counts as the largest. */
+static bool roomy(const ki_index *x) {
+    uint64_t used = 0, items = 0, unread = 0, largest = 0;
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        const ki_view *v = &x->views[i];
+        used += v->used;
+        unread += v->used && !ki_view_ready(v);
+        items += v->set.count;
+        largest = v->set.count > largest ? v->set.count : largest;
+    }
+    return used < INDEX_VIEWS_ANY ||
+           items + unread * largest <= (INDEX_VIEWS_ANY - 1) * largest + INDEX_SMALL;
+}
+
 ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
-    ki_view *room = NULL;
+    ki_view *room = NULL, *oldest = NULL;
     for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
         ki_view *v = &x->views[i];
         if (v->used && same_scope(&v->scope, scope)) {
             v->used_ns = x->now_ns;
             return v;
         }
-        if (free_for_use(x, v) &&
-            (room == NULL || (room->used && (!v->used || v->used_ns < room->used_ns)))) {
-            room = v;
+        room = room == NULL && !v->used ? v : room;
+        if (v->used && free_for_use(x, v) &&
+            (oldest == NULL || v->used_ns < oldest->used_ns)) {
+            oldest = v;
         }
     }
+    room = room == NULL || !roomy(x) ? oldest : room;
     if (room == NULL || !make) {
         return NULL;
     }

@@ -23,7 +23,9 @@
 
 #include <kith/time.h>
 
-#define INDEX_VIEWS_MAX 8       /* the one used longest ago makes room */
+#define INDEX_VIEWS_MAX 32      /* the one used longest ago makes room */
+#define INDEX_VIEWS_ANY 8       /* so many whatever their size, more while they are small */
+#define INDEX_SMALL     65536   /* items of all together that are no matter */
 #define INDEX_LATE_MAX  16384   /* unsettled packets; above, they enter at once */
 #define INDEX_ROOTS     8       /* boundaries remembered */
 #define INDEX_SETTLE_US 3000000 /* beyond what KEYS repair: one post a second, and a wait */

@@ -288,6 +288,7 @@ static void take_end(ki_sync *s, ki_exchange *x, ki_slot *slot, const ki_piece *
 /* Its root is ours: it has what we have. Unless what expires soonest was left out
  * because the peer has cut it off: then nothing is known of that. */
 static void receipt(ki_sync *s, const ki_exchange *x) {
+    s->peers[x->peer].agreed_ns = s->now_ns;
     const ki_set *set = &x->view->set;
     uint64_t soon = (s->index->now_us / 1000000 + 2) * 1000000;
     if (x->floor_us <= soon || ki_set_rank(set, (ki_bound){ x->floor_us, 0 }) ==
@@ -324,6 +325,7 @@ static void take_root(ki_sync *s, ki_exchange *x, const ki_piece *p) {
 /* The peer has cut off more than we: both look above that. */
 static void take_floor(ki_sync *s, ki_exchange *x, uint64_t seconds) {
     uint64_t floor = seconds * 1000000;
+    s->stat.floors++;
     if (floor <= x->floor_us) {
         return;
     }
@@ -336,6 +338,7 @@ static void take_floor(ki_sync *s, ki_exchange *x, uint64_t seconds) {
 }
 
 static void take_busy(ki_sync *s, ki_exchange *x, uint64_t seconds) {
+    s->stat.busy++;
     seconds = seconds > PAUSE_MAX_S ? PAUSE_MAX_S : seconds;
     for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
         ki_slot *slot = &x->slots[i];

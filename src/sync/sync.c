@@ -325,6 +325,34 @@ uint32_t ki_sync_peers(const ki_sync *s) {
     return peers;
 }
 
+uint64_t ki_sync_agreed(const ki_sync *s) {
+    uint64_t since = UINT64_MAX;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        const ki_peer *p = &s->peers[i];
+        if (p->id != 0 && p->heard_ns + LATELY_NS > s->now_ns) {
+            uint64_t at = p->differs ? 0 : p->agreed_ns;
+            since = at < since ? at : since;
+        }
+    }
+    return since == UINT64_MAX ? 0 : since;
+}
+
+void ki_sync_prompt(ki_sync *s, kith_time now) {
+    const ki_peer *least = NULL;
+    s->now_ns = now.mono_ns;
+    for (int i = 0; i < SYNC_PEERS_MAX; i++) {
+        const ki_peer *p = &s->peers[i];
+        if (p->id != 0 && (least == NULL || p->agreed_ns < least->agreed_ns)) {
+            least = p;
+        }
+    }
+    if (least != NULL) {
+        ki_hello_soon(s, least->id);
+    } else if (s->hello_last_ns + SECOND_NS / 2 < s->now_ns) {
+        s->hello_ns = s->now_ns; /* not as an answer: strangers answer it */
+    }
+}
+
 bool ki_sync_receipt(const ki_sync *s, uint64_t arrival, const char *subject,
     const uint8_t source[KITH_KEY_SIZE]) {
     for (int i = 0; i < SYNC_PEERS_MAX; i++) {

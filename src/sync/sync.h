@@ -126,6 +126,8 @@ typedef struct ki_peer {
     bool checked; /* agreed, or stuck, with these: */
     uint64_t checked_changes, checked_stored;
     uint8_t checked_root[ROOT_SIZE];
+    bool agreed;             /* the last comparison ended so */
+    uint64_t agreed_ns;      /* it had the same as we at that moment; 0: never */
     uint64_t agreed_arrival; /* it has all of its scope that came to us up to here */
 } ki_peer;
 
@@ -151,7 +153,8 @@ typedef struct ki_sync_stat {
     uint64_t frames_in, frames_out, bytes_out, packets_out;
     uint64_t bad_form, bad_mac, bad_signature, shed; /* frames dropped */
     uint64_t exchanges, passes, agreed, stuck, silent;
-    uint64_t dropped; /* work that found no room: the next pass finds it */
+    uint64_t dropped;      /* work that found no room: the next pass finds it */
+    uint64_t busy, floors; /* told to us */
     uint32_t open_peak, passes_peak;
 } ki_sync_stat;
 
@@ -244,6 +247,11 @@ bool ki_sync_busy(const ki_sync *s);
 bool ki_sync_settled(const ki_sync *s);
 /* Peers that spoke lately. */
 uint32_t ki_sync_peers(const ki_sync *s);
+/* The moment for which all of these were shown to have what we had; 0: some differ,
+ * or there are none. What was made in the four seconds before it is not looked at. */
+uint64_t ki_sync_agreed(const ki_sync *s);
+/* Says HELLO soon; and asks for one of the peer of whom we know least. */
+void ki_sync_prompt(ki_sync *s, kith_time now);
 /* Was some peer shown to have this packet, which came to our store as that arrival? */
 bool ki_sync_receipt(const ki_sync *s, uint64_t arrival, const char *subject,
     const uint8_t source[KITH_KEY_SIZE]);
