@@ -77,6 +77,8 @@ const kith_option post_rows[] = {
     ROW(post_flags, "W", TIME, wait_ns, 0, DAY, "30s", "how long --wait waits"),
     ROW(post_flags, "carrier", TEXT, carrier, 0, KITH_URL_MAX, "",
         "use this carrier and none of the configured"),
+    ONE(post_flags, "legacy", legacy, "none", "none|seed0",
+        "say it to readers of an older program, from the carrier URL, and store nothing"),
     { .name = NULL },
 };
 
@@ -105,6 +107,8 @@ const kith_option follow_rows[] = {
         "end after so long; 0 is never"),
     ROW(look_flags, "carrier", TEXT, carrier, 0, KITH_URL_MAX, "",
         "use this carrier and none of the configured"),
+    ONE(look_flags, "legacy", legacy, "none", "none|seed0",
+        "show what an older program says at the carrier URL; nothing is stored"),
     SHOW_ROWS,
     { .name = NULL },
 };

@@ -20,6 +20,7 @@ typedef struct common_flags {
 typedef struct post_flags {
     double effect, se, confidence;
     int64_t n, hits, tries, conclusion, unit;
+    int legacy;
     char samples[PATH_TEXT_MAX + 1], near[1024], text[161], at[40];
     int64_t ttl_ns, span_ns, wait_ns;
     int measure, wait;
@@ -31,6 +32,7 @@ typedef struct look_flags { /* get, follow */
     int64_t last, limit, for_ns;
     char since[40], carrier[KITH_URL_MAX + 1];
     bool own, foreign, expired, retracted, reverse;
+    int legacy;
 } look_flags;
 
 typedef struct ask_flags { /* ask, why */

@@ -20,6 +20,8 @@ bool told_post(const call *c, const poster *p, const kith_post *post, uint64_t l
 int post_failed(const call *c, const char *about, const kith_post *post);
 /* --wait: until a carrier of that level has settled that arrival. */
 int wait_level(const call *c, const poster *p, uint64_t arrival);
+/* The evidence of the flags, as a content; 0, or the exit code after it was told. */
+int post_content(const call *c, const char *subject, kith_time now, kith_content *ret);
 /* JSON lines from stdin. */
 int post_lines(const call *c);
 

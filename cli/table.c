@@ -59,7 +59,7 @@ const command command_table[] = {
         .run = verb_post,
         .group = loop,
         .klass = CLASS_RW,
-        ARGS("SUBJECT [-]", 1, 2),
+        ARGS("[URL] SUBJECT [-]", 1, 3),
         .summary = "say what was learned; ok means that it is on disk",
         .detail =
             "Evidence in one of four spellings:\n"
@@ -73,9 +73,12 @@ const command command_table[] = {
             "bad line is told with its number and posts nothing, the lines behind it go "
             "on, and the exit code is then 65; empty lines are passed over. When the store "
             "fails, reading ends.\n"
-            "A carrier that is down is no failure: the packet waits in the store.",
+            "A carrier that is down is no failure: the packet waits in the store.\n"
+            "post --legacy seed0 URL SUBJECT waits (-W) until a reader of that program "
+            "follows the topic, and says it once, unsigned and unstored. What seed 0 has "
+            "no field for is refused.",
         FLAGS(post_rows, post_flags),
-        .exits = "0 64 65 74 75 78 124",
+        .exits = "0 64 65 69 74 75 78 124 130",
         .examples = { { "kith post hvac.bearing --effect 0.12 --se 0.03 -n 240", 0 },
             { "kith post tests.runner --hits 11 --tries 12 --text 'needs --forked'", 0 },
             { "kith post hvac.bearing --effect 0.12 --confidence 0.87 -n 240", 0 },
@@ -100,11 +103,13 @@ const command command_table[] = {
         .run = verb_follow,
         .group = loop,
         .klass = CLASS_RO,
-        ARGS("PATTERN", 1, 1),
+        ARGS("[URL] PATTERN", 1, 2),
         .summary = "each packet as it comes; at the end lost, doubled, refused",
         .detail =
             "Shows what enters the store. With --carrier, or with carriers configured, "
-            "it also reads from them. Ends with ctrl-c, --limit or --for.",
+            "it also reads from them. Ends with ctrl-c, --limit or --for.\n"
+            "follow --legacy seed0 URL PATTERN shows what publishers of that program say "
+            "at URL, zmq://127.0.0.1:5555 for one, and counts what it refuses by reason.",
         FLAGS(follow_rows, look_flags),
         .exits = "0 64 69 74 75 78",
         .examples = { { "kith follow '>' --since start --limit 2", 0 } } },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* get and follow: stored packets, and those that come. */
 #include "cli/evidence.h"
+#include "cli/legacy.h"
 #include "cli/place.h"
 #include "cli/verbs.h"
 
@@ -208,6 +209,11 @@ static int follow_run(following *w, const look_flags *f) {
 
 int verb_follow(const call *c) {
     const look_flags *f = c->flags;
+    if (f->legacy != 0 && c->arg_count == 2) return follow_legacy(c);
+    if (f->legacy != 0 || c->arg_count == 2) {
+        return fault(c->out, E_ARGUMENT, "follow",
+            f->legacy != 0 ? "with --legacy: URL PATTERN" : "it takes one PATTERN");
+    }
     const char *why = kith_subject_fault(c->args[0], true);
     if (why != NULL) return fault(c->out, E_SUBJECT, c->args[0], "%s", why);
     links *l = calloc(1, sizeof *l);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* post and retract: what is said is on disk before it is answered. */
 #include "cli/evidence.h"
+#include "cli/legacy.h"
 #include "cli/place.h"
 #include "cli/post.h"
 #include "cli/verbs.h"
@@ -101,14 +102,14 @@ static int reduce(const call *c, const char *name, kith_time now, kith_content *
 
 /* ---- one packet ---- */
 
-static int content_of(const call *c, kith_time now, kith_content *ret) {
+int post_content(const call *c, const char *subject, kith_time now, kith_content *ret) {
     const post_flags *f = c->flags;
     char why[WHY_MAX] = "";
     uint64_t given = c->given;
     post_flags flags = *f;
     if (!flag_given(c, "samples")) {
-        int bad = evidence_content(&flags, given, c->args[0], now.wall_us, ret, why);
-        return bad == 0 ? 0 : fault(c->out, (fault_id) bad, c->args[0], "%s", why);
+        int bad = evidence_content(&flags, given, subject, now.wall_us, ret, why);
+        return bad == 0 ? 0 : fault(c->out, (fault_id) bad, subject, "%s", why);
     }
     if (flag_given(c, "effect") || flag_given(c, "se") || flag_given(c, "hits") ||
         flag_given(c, "tries") || flag_given(c, "confidence")) {
@@ -120,8 +121,8 @@ static int content_of(const call *c, kith_time now, kith_content *ret) {
     /* The rest as with any evidence; what stands in for it is then replaced. */
     flags.tries = flags.hits = 1;
     given |= UINT64_C(3) << 3;
-    int bad = evidence_content(&flags, given, c->args[0], now.wall_us, ret, why);
-    if (bad != 0) return fault(c->out, (fault_id) bad, c->args[0], "%s", why);
+    int bad = evidence_content(&flags, given, subject, now.wall_us, ret, why);
+    if (bad != 0) return fault(c->out, (fault_id) bad, subject, "%s", why);
     ret->has = (uint16_t) ((ret->has & ~KITH_HAS_COUNTS) | reduced.has);
     ret->hits = ret->tries = 0;
     ret->measure = f->measure == 0 ? reduced.measure : (uint8_t) f->measure;
@@ -132,7 +133,7 @@ static int content_of(const call *c, kith_time now, kith_content *ret) {
     int r = kith_template_admits(ret);
     if (r >= 0) return 0;
     bad = refusal_fault(r, ret, why);
-    return fault(c->out, (fault_id) bad, c->args[0], "%s", why);
+    return fault(c->out, (fault_id) bad, subject, "%s", why);
 }
 
 /* Seals with epoch 1: only the size and the ranges are of interest. */
@@ -194,6 +195,11 @@ static int post_one(const call *c, kith_post *post, kith_time now) {
 
 int verb_post(const call *c) {
     const post_flags *f = c->flags;
+    if (f->legacy != 0 && c->arg_count > 1) return post_legacy(c);
+    if (f->legacy != 0 || c->arg_count > 2) {
+        return fault(c->out, E_ARGUMENT, "post",
+            f->legacy != 0 ? "with --legacy: URL SUBJECT [-]" : "it takes SUBJECT [-]");
+    }
     const char *why = kith_subject_fault(c->args[0], false);
     if (why != NULL) return fault(c->out, E_SUBJECT, c->args[0], "%s", why);
     if (c->arg_count > 1) {
@@ -208,7 +214,7 @@ int verb_post(const call *c) {
     kith_time now = kith_time_now();
     kith_post *post = calloc(1, sizeof *post);
     if (post == NULL) return fault(c->out, E_MEMORY, "a packet", NULL);
-    int code = content_of(c, now, &post->content);
+    int code = post_content(c, c->args[0], now, &post->content);
     if (code == 0) code = f->dry_run ? dry_run(c, &post->content) : post_one(c, post, now);
     free(post);
     return code;

@@ -57,6 +57,7 @@ enum {
     KITH_CAN_DEDUPE = 1u << 6,  /* the same packet twice is kept once */
     KITH_CAN_QUERY = 1u << 7,   /* finds by nearness */
     KITH_CAN_SYNC = 1u << 8,    /* carries sync frames too */
+    KITH_CAN_LEGACY = 1u << 10, /* carries packets of older programs where asked to */
     KITH_CAN_BEND = 1u << 9,    /* test only: loses and repeats on purpose */
 };
 
@@ -76,6 +77,9 @@ KITH_API const char *kith_level_name(kith_level level);
 enum {
     KITH_ITEM_PACKET = 1,
     KITH_ITEM_SYNC = 2, /* an opaque frame between nodes, kith/sync */
+    /* Of an older program: the length of its topic in two bytes, topic, payload
+     * (kith/legacy.h). Unsigned: shown, never stored. */
+    KITH_ITEM_LEGACY = 3,
 };
 
 typedef struct kith_posting {

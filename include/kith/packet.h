@@ -148,7 +148,8 @@ enum {
     KITH_R_RETRACTED = -124,    /* its source took it back */
     KITH_R_UNIT = -125,         /* outside the built-in template's unit */
     KITH_R_CONCLUSION = -126,   /* conclusion code 0, which is none */
-    KITH_R_LAST = -126,
+    KITH_R_UNSIGNED = -127,     /* of an older program: it has no signature at all */
+    KITH_R_LAST = -127,
 };
 
 /* "bad_sig": the name of the counter. NULL if code is not a refusal. */

@@ -91,6 +91,10 @@ int kith_link_post(kith_link *l, const kith_posting *what) {
         if (!(kith_link_can(l) & KITH_CAN_SYNC)) {
             return KITH_E_NOTSUP;
         }
+    } else if (what->kind == KITH_ITEM_LEGACY) {
+        if (!(kith_link_can(l) & KITH_CAN_LEGACY)) {
+            return KITH_E_NOTSUP;
+        }
     } else if (what->kind != KITH_ITEM_PACKET || what->to == NULL) {
         return KITH_E_ARG;
     } else if (strncmp(what->to->subject, l->last_to, sizeof l->last_to) != 0 ||
@@ -138,7 +142,7 @@ static int judge(kith_link *l, const kith_item *item) {
     if (item->kind == KITH_ITEM_SYNC) {
         return 0;
     }
-    if (item->kind != KITH_ITEM_PACKET) {
+    if (item->kind != KITH_ITEM_PACKET && item->kind != KITH_ITEM_LEGACY) {
         return KITH_E_FORMAT;
     }
     const char *subject = item->from.subject;

@@ -360,7 +360,20 @@ static void the_registry_lists_whole_carriers(void) {
 #define CASE(name)                                                                         \
     { #name, name }
 
+/* Only where a carrier says that it carries them: elsewhere they would be packets. */
+static void packets_of_older_programs_go_where_they_are_known(void) {
+    kith_link *l = NULL;
+    kith_posting what = { .kind = KITH_ITEM_LEGACY,
+        .length = 3,
+        .bytes = (const uint8_t *) "abc",
+        .expires_us = INT64_MAX };
+    EXPECT_INT(kith_link_open(&l, "mem://older", NULL, NULL), 0);
+    EXPECT_INT(kith_link_post(l, &what), KITH_E_NOTSUP);
+    kith_link_close(&l);
+}
+
 static const test_case cases[] = {
+    CASE(packets_of_older_programs_go_where_they_are_known),
     CASE(refuses_another_abi),
     CASE(refuses_a_carrier_with_a_hole),
     CASE(filters_what_the_carrier_did_not),

@@ -221,6 +221,8 @@ int ki_inbox_turn(kith_node *n, ki_node_link *l, kith_time now) {
             b.any = true;
             if (item.kind == KITH_ITEM_SYNC) {
                 ki_exchange_take(n, l, item.bytes, item.length, now);
+            } else if (item.kind == KITH_ITEM_LEGACY) {
+                refuse(n, l, KITH_R_UNSIGNED);
             } else {
                 take_packet(n, l, &item, &b, now);
             }

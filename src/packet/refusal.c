@@ -39,6 +39,8 @@ static const struct {
     ROW(KITH_R_RETRACTED) = { "retracted", "its source took it back" },
     ROW(KITH_R_UNIT) = { "bad_unit", "effect or error does not fit the template's unit" },
     ROW(KITH_R_CONCLUSION) = { "bad_conclusion", "conclusion 0 is none" },
+    ROW(KITH_R_UNSIGNED) = { "unsigned",
+        "a packet of an older program has no signature: shown, never stored" },
 };
 _Static_assert(sizeof rows / sizeof *rows == REFUSALS, "a row for each refusal");
 

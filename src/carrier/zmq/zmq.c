@@ -40,6 +40,10 @@ static void close_fd(int *fd) {
 
 static void zmq_link_close(void *self) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        ki_seed0_close(&z->seed0);
+        return;
+    }
     ki_zmq_talk_stop(z); /* says goodbye */
     (void) zmq_msg_close(&z->topic);
     (void) zmq_msg_close(&z->body);
@@ -114,9 +118,30 @@ static int read_url(ki_zmq *z, const char *place, kith_error *err) {
     return r;
 }
 
+static int open_seed0(
+    ki_zmq *z, const char *place, const kith_host *host, kith_error *err) {
+    const ki_seed0_plan plan = { .place = place,
+        .peers = z->peers_text,
+        .query = z->query,
+        .bind = z->bind,
+        .extended = z->extended,
+        .patient = z->patient,
+        .messages_max = (int) (z->hwm / KITH_PACKET_MAX),
+        .backoff_ms = (int) (z->backoff_ns / 1000000),
+        .host = host };
+    return ki_seed0_open(&z->seed0, &plan, err);
+}
+
 static int zmq_link_open(
     void *self, const char *place, const kith_host *host, kith_error *err) {
     ki_zmq *z = self;
+    if (z->interop != 0) {
+        return open_seed0(z, place, host, err);
+    }
+    if (!z->bind || z->query != 0 || z->extended || z->patient) {
+        return ki_fail(
+            err, KITH_E_CONFIG, "bind, query, extended and patient are for interop=seed0");
+    }
     int r = read_url(z, place, err);
     if (r < 0) {
         return r;
@@ -185,6 +210,12 @@ static int post_to_full(ki_zmq *z, const char *topic, size_t n, const kith_posti
 
 static int zmq_link_post(void *self, const kith_posting *what) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        return ki_seed0_post(z->seed0, what);
+    }
+    if (what->kind == KITH_ITEM_LEGACY) {
+        return KITH_E_NOTSUP;
+    }
     if (what->kind == KITH_ITEM_SYNC) {
         return ki_zmq_say(z, what->bytes, what->length);
     }
@@ -225,6 +256,9 @@ static bool change(
 
 static int zmq_link_follow(void *self, const char *const *patterns, size_t count) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        return ki_seed0_follow(z->seed0, patterns, count);
+    }
     ki_zmq_topics now = { .count = 0 };
     CHECK(count <= KITH_PATTERNS_MAX);
     for (size_t i = 0; i < count; i++) {
@@ -311,6 +345,9 @@ static int pull_rung(ki_zmq *z, kith_item *ret) {
 
 static int zmq_link_pull(void *self, kith_item *ret_item) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        return ki_seed0_pull(z->seed0, ret_item);
+    }
     int r = KITH_EMPTY;
     if (atomic_load_explicit(&z->frames, memory_order_relaxed) > 0) {
         r = has_gap(z) ? KITH_GAP : ki_zmq_heard(z, ret_item) ? 0 : KITH_EMPTY;
@@ -329,14 +366,35 @@ static int zmq_link_pull(void *self, kith_item *ret_item) {
  * the descriptor before the last pull brought nothing is woken by the bell. */
 static int zmq_link_wake_fd(void *self) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        return ki_seed0_wake_fd(z->seed0);
+    }
     if (z->more) {
         ki_zmq_ring_bell(z);
     }
     return z->wake_fd;
 }
 
+static void zmq_link_tick(void *self, kith_time now) {
+    ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        ki_seed0_tick(z->seed0, now);
+    }
+}
+
+/* Nobody of seed 0 ever says that he has something. At level none the node would wait
+ * for a receipt, and say all of it again after each start: there it counted twice. */
+static kith_level zmq_link_level(void *self) {
+    const ki_zmq *z = self;
+    return z->seed0 != NULL ? KITH_LEVEL_PROCESS : KITH_LEVEL_NONE;
+}
+
 static void zmq_link_counters(void *self, kith_counters *ret) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        ki_seed0_counters(z->seed0, ret);
+        return;
+    }
     pthread_mutex_lock(&z->state_lock);
     ret->lost = z->lost;
     ret->rubbish = z->rubbish + z->link_rubbish;
@@ -346,6 +404,9 @@ static void zmq_link_counters(void *self, kith_counters *ret) {
 
 static int zmq_link_health(void *self, kith_error *err) {
     ki_zmq *z = self;
+    if (z->seed0 != NULL) {
+        return 0; /* PUB and SUB never tell whether the other side is there */
+    }
     pthread_mutex_lock(&z->state_lock);
     bool alone = z->alone;
     pthread_mutex_unlock(&z->state_lock);
@@ -362,6 +423,16 @@ static const kith_option options[] = {
     { "backoff", KITH_OPTION_TIME, offsetof(ki_zmq, backoff_ns), 100 * INT64_C(1000000),
         3600 * INT64_C(1000000000), "30s", NULL,
         "the longest pause between two tries to reach a peer" },
+    { "interop", KITH_OPTION_ONE, offsetof(ki_zmq, interop), 0, 0, "none", "none|seed0",
+        "speak as an older program does: its PUB on this port, its store two ports on" },
+    { "query", KITH_OPTION_INT, offsetof(ki_zmq, query), 0, 65535, "0", NULL,
+        "interop: the port of the store's front; 0 is two ports on" },
+    { "extended", KITH_OPTION_BOOL, offsetof(ki_zmq, extended), 0, 0, "no", NULL,
+        "interop: the store's replies have time and names too" },
+    { "bind", KITH_OPTION_BOOL, offsetof(ki_zmq, bind), 0, 0, "yes", NULL,
+        "interop: no is for reading only, from the place of the URL" },
+    { "patient", KITH_OPTION_BOOL, offsetof(ki_zmq, patient), 0, 0, "no", NULL,
+        "interop: what nobody follows yet waits until somebody does" },
     { .name = NULL },
 };
 
@@ -369,7 +440,8 @@ extern const kith_carrier kith_carrier_v1; /* KITH_CARRIER_SYMBOL */
 
 KITH_API const kith_carrier kith_carrier_v1 = {
     .abi = KITH_CARRIER_ABI,
-    .can = KITH_CAN_REMOTE | KITH_CAN_ORDER | KITH_CAN_PREFIX | KITH_CAN_SYNC,
+    .can = KITH_CAN_REMOTE | KITH_CAN_ORDER | KITH_CAN_PREFIX | KITH_CAN_SYNC |
+           KITH_CAN_LEGACY,
     .state_size = sizeof(ki_zmq),
     .scheme = "zmq",
     .summary = "ZeroMQ between processes of this machine",
@@ -381,6 +453,8 @@ KITH_API const kith_carrier kith_carrier_v1 = {
     .follow = zmq_link_follow,
     .pull = zmq_link_pull,
     .wake_fd = zmq_link_wake_fd,
+    .tick = zmq_link_tick,
+    .level = zmq_link_level,
     .counters = zmq_link_counters,
     .health = zmq_link_health,
 };

@@ -14,6 +14,7 @@
 #define ZMQ_ZMQ_H
 
 #include "carrier/zmq/frame.h"
+#include "carrier/zmq/seed0.h"
 #include "carrier/zmq/sockets.h"
 
 #include <pthread.h>
@@ -62,6 +63,10 @@ typedef struct ki_zmq_topics {
 typedef struct ki_zmq {
     int64_t hwm, backoff_ns; /* options */
     char peers_text[ZMQ_PEERS_TEXT + 1];
+    int64_t query;
+    int interop; /* 0: none; 1: seed 0, and then `seed` is all there is */
+    bool bind, extended, patient;
+    ki_seed0 *seed0;
 
     /* Of open; then never changed. */
     const kith_host *host;

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kith and the programs of seed 0, with real pyzmq on their side, both directions."""
+import hashlib
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "vectors")]
+import kith_legacy as legacy
+from kit import Log, Node, PATIENCE, die_with_us, equal, expect, main, wait_until
+
+SUBJECT = "clinical.radiology.ct"
+THEIRS = {"domain": SUBJECT, "delta": 0.125, "confidence": 0.875, "n": 100}
+
+
+def a_python_with_zmq():
+    """The one on PATH may not be Debian's."""
+    for one in ("/usr/bin/python3", sys.executable, shutil.which("python3")):
+        if one and subprocess.run([one, "-c", "import zmq"], capture_output=True).returncode == 0:
+            return one
+    raise AssertionError("no python3 here can import zmq: apt-get install python3-zmq")
+
+
+def a_host():
+    """All of 127 is this machine: nobody else has these ports there."""
+    mine = os.getpid()
+    a_host.count = getattr(a_host, "count", 0) + 1
+    return f"127.{1 + (mine >> 12) % 200}.{1 + (mine >> 4) % 250}.{1 + (mine % 16) * 15 + a_host.count % 15}"
+
+
+class Seed:
+    """One of their programs."""
+    PYTHON = None
+
+    def __init__(self, *args, text=b""):
+        Seed.PYTHON = Seed.PYTHON or a_python_with_zmq()
+        pipe = subprocess.PIPE
+        self.child = subprocess.Popen([Seed.PYTHON, "-B", os.path.join(HERE, "seed0.py"), *args],
+                                      stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=die_with_us)
+        if text:
+            self.child.stdin.write(text)
+            self.child.stdin.flush()
+
+    def out(self):
+        """What it wrote until it ended."""
+        try:
+            out, err = self.child.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            raise
+        equal(self.child.returncode, 0, err.decode()[-300:])
+        return out.decode().splitlines()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.communicate()
+
+
+def publisher(host, port, packets):
+    lines = "".join(json.dumps(p) + "\n" for p in packets) + "\n"
+    return Seed("pub", f"tcp://{host}:{port}", text=lines.encode())
+
+
+def asked(host, *prefixes, port=5557):
+    with Seed("req", f"tcp://{host}:{port}", *prefixes) as seed:
+        return seed.out()
+
+
+def now():
+    return time.time()
+
+
+def running(node, url):
+    """A node that carries by that URL, once it is up."""
+    log = Log(node.start("run", "--carrier", url, "--json"))
+    log.wait("ready")
+    return log
+
+
+def stop(log):
+    log.child.terminate()
+    equal(log.end(), 0, str(log.events[-3:]))
+
+
+def effect(node, delta, *more, subject=SUBJECT):
+    return json.loads(node.good("post", subject, "--effect", str(delta), "--se", "0.5", "-n", "240",
+                                "--json", *more))
+
+
+def rows(node, subject=SUBJECT):
+    return list(reversed(node.stored(subject)))
+
+
+def their_subscriber_gets_what_a_node_posts(where):
+    host, node = a_host(), Node(where, "a")
+    # A publisher waits for nobody; patient is for this test, which must lose nothing.
+    log = running(node, f"zmq://{host}:5555?interop=seed0&patient=yes")
+    deltas = [0.125, -0.05, 0.7, -0.95, 1, -1]
+    with Seed("sub", f"tcp://{host}:5555", "qis.clinical.radiology", str(len(deltas))) as seed:
+        for delta in deltas:
+            effect(node, delta)
+        got = [json.loads(line) for line in seed.out()]
+    stop(log)
+    equal([p["topic"] for p in got], ["qis.clinical.radiology.ct.d" + end for end in
+                                      ("+0.1", "+0.0", "+0.7", "-0.9", "+1.0", "-1.0")])
+    prints = json.loads(node.good("addr", SUBJECT, "--json").splitlines()[0])["fingerprint"]
+    for p, row, delta in zip(got, rows(node), deltas):
+        equal(p["delta"], legacy.float32(delta))
+        equal((p["domain"], p["n"], p["reserved"]), (SUBJECT, 240, 0.0))
+        equal(p["node"], row["from"][:16])
+        equal(p["context"], prints[:16])
+        expect(abs(p["confidence"] - (1 + math.erf(abs(delta) / 0.5 / 2**0.5)) / 2) < 1e-7)
+        expect(abs(p["timestamp"] - now()) < 3600)
+        name, raw = legacy.encode0({"domain": SUBJECT, "node_id": p["node"], "context_hash": p["context"],
+                                    "outcome_delta": p["delta"], "confidence": p["confidence"],
+                                    "n_observations": p["n"], "timestamp": p["timestamp"]})
+        equal(raw.hex(), p["hex"])
+
+
+def their_client_asks_a_node(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    equal(asked(host, "", "qis."), ["[]", "[]"])
+    text = "".join(json.dumps({"effect": i / 100, "se": 0.5, "n": i + 1}) + "\n" for i in range(60))
+    node.good("post", SUBJECT, "-", text=text)
+    effect(node, 0.5, subject="other.thing")
+    wait_until(lambda: '"other.thing"' in asked(host, "")[0], "the last post is in the store's front")
+    everything, some, bucket, other, none = asked(
+        host, "", "qis.clinical.radiology", f"qis.{SUBJECT}.d+0.5", "qis.other", "clinical")
+    stop(log)
+    equal(none, "[]")
+    for reply, count in ((everything, 50), (some, 50), (bucket, 10), (other, 1)):
+        found = json.loads(reply)
+        equal(len(found), count, reply)
+        equal(reply, json.dumps(found))  # as Python writes it, to the byte
+        for row in found:
+            equal(list(row), ["domain", "outcome_delta", "confidence", "n_observations"])
+    equal([row["n_observations"] for row in json.loads(some)], list(range(11, 61)))  # newest last
+    equal(json.loads(everything)[-1]["domain"], "other.thing")
+    equal(json.loads(bucket)[0]["outcome_delta"], legacy.float32(0.5))
+
+
+def answers_outlive_the_node(where):
+    host, node = a_host(), Node(where, "a")
+    url = f"zmq://{host}:5555?interop=seed0"
+    log = running(node, url)
+    node.good("post", SUBJECT, "-", text="".join(
+        json.dumps({"effect": i / 100, "se": 0.5, "n": i + 1}) + "\n" for i in range(30)))
+    wait_until(lambda: len(json.loads(asked(host, "")[0])) == 30, "all in the front")
+    before = asked(host, "")
+    stop(log)
+    log = running(node, url)
+    equal(asked(host, ""), before)
+    effect(node, 0.5, subject="other.thing")
+    wait_until(lambda: '"other.thing"' in asked(host, "")[0], "the next one")
+    equal(json.loads(asked(host, "")[0])[:30], json.loads(before[0]))
+    stop(log)
+
+
+def replies_have_more_where_it_is_wished_for(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0&extended=yes&query=7001")
+    effect(node, 0.5)
+    wait_until(lambda: asked(host, "", port=7001)[0] != "[]", "the front has it")
+    row = json.loads(asked(host, "", port=7001)[0])[0]
+    stop(log)
+    equal(list(row)[4:], ["timestamp", "node_id", "context_hash"])
+    equal(row["node_id"], rows(node)[0]["from"][:16])
+
+
+def w10_questions_of_another_form_are_dropped_whole(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    effect(node, 0.5)
+    wait_until(lambda: asked(host, "")[0] != "[]", "the front has it")
+    with Seed("odd", f"tcp://{host}:5557") as seed:
+        answers = seed.out()
+    equal(answers[:2], ["[]", "[]"])
+    equal(json.loads(answers[2])[0]["domain"], SUBJECT)
+    equal(answers[2], asked(host, "")[0])
+    stop(log)
+
+
+def followed(node, host, port, pattern, limit):
+    code, out, err = node.run("follow", "--legacy", "seed0", f"zmq://{host}:{port}", pattern, "--limit",
+                              str(limit), "--json")
+    equal(code, 0, err)
+    found = [json.loads(line) for line in out.splitlines()]
+    equal(found[-1]["kind"], "follow_end")
+    return found[:-1], found[-1]
+
+
+def follow_shows_what_their_publisher_says(where):
+    host, node = a_host(), Node(where, "a")
+    t = now()
+    packets = [{**THEIRS, "timestamp": t, "times": 2}, {**THEIRS, "domain": "clinical.other", "timestamp": t},
+               {**THEIRS, "domain": "clinical.radiology.ct2", "timestamp": t}]
+    with publisher(host, 5556, packets):
+        found, end = followed(node, host, 5556, SUBJECT, 5)
+    equal(len(found), 5)
+    expect(int(end["doubled"]) >= 4, end)
+    equal(int(end["refused"]), 0)
+    for row in found:
+        equal((row["subject"], row["outcome_delta"], row["confidence"], row["n_observations"]),
+              (SUBJECT, 0.125, 0.875, 100))
+        equal((row["timestamp"], row["topic"], row["signed"]), (t, f"qis.{SUBJECT}.d+0.1", False))
+        equal(row["node_id"], hashlib.sha256(f"tcp://{host}:5556".encode()).hexdigest()[:16])
+        name, raw = legacy.encode0({**{k: row[k] for k in (
+            "node_id", "context_hash", "outcome_delta", "confidence", "n_observations", "timestamp")},
+            "domain": SUBJECT})
+        equal(row["id"], legacy.legacy_id(0, name, raw))
+    equal(len({row["id"] for row in found}), 5)
+    equal(node.stored(), [])  # shown, never stored
+
+
+def w10_what_is_not_a_packet_of_theirs_is_refused_by_reason(where):
+    host, node = a_host(), Node(where, "a")
+    name, raw = legacy.encode0({"domain": SUBJECT, "node_id": "n", "context_hash": "c",
+                                "outcome_delta": 0.125, "confidence": 0.875, "n_observations": 1,
+                                "timestamp": now()})
+    late = raw[:12] + struct.pack("!d", now() + 3600) + raw[20:]
+    bad = {"bad_frames": [[name], [name, raw, raw], [name] + [b""] * 999], "bad_len": [[name, raw[:29]]],
+           "bad_bars": [[name, raw + b"|"]], "bad_text": [[name, raw[:-1] + b"\xff"]],
+           "bad_domain": [[b"qis.clinical.radiology.d+0.1", raw]],
+           "bad_delta": [[name, struct.pack("!f", float("nan")) + raw[4:]]],
+           "bad_confidence": [[name, raw[:4] + struct.pack("!f", 1e30) + raw[8:]]],
+           "bad_count": [[name, raw[:8] + struct.pack("!i", -5) + raw[12:]]],
+           "bad_topic": [[f"qis.{SUBJECT}.x".encode(), raw]], "future": [[name, late]]}
+    packets = [{"frames": [f.hex() for f in frames]} for lists in bad.values() for frames in lists]
+    with publisher(host, 5555, packets + [{**THEIRS, "timestamp": now()}]):
+        found, end = followed(node, host, 5555, "clinical.>", 3)
+    equal(len(found), 3)
+    for counter, lists in bad.items():
+        expect(int(end.get(counter, 0)) >= len(lists), counter, end)
+    equal(int(end["refused"]), sum(int(end[counter]) for counter in bad))
+
+
+def post_says_it_to_their_subscriber(where):
+    host, node = a_host(), Node(where, "a")
+    url = f"zmq://{host}:5556"
+    with Seed("sub", f"tcp://{host}:5556", "qis.clinical.radiology") as seed:
+        told = json.loads(node.good("post", "--legacy", "seed0", url, SUBJECT, "--effect", "-0.25",
+                                    "--confidence", "0.875", "-n", "7", "--json"))
+        p = json.loads(seed.out()[0])
+    equal((p["delta"], p["confidence"], p["n"], p["domain"]), (-0.25, 0.875, 7, SUBJECT))
+    equal((p["topic"], told["topic"]), (f"qis.{SUBJECT}.d-0.2",) * 2)
+    equal(told["id"], legacy.legacy_id(0, p["topic"].encode(), bytes.fromhex(p["hex"])))
+    with Seed("sub", f"tcp://{host}:5556", f"qis.{SUBJECT}", "40") as seed:
+        text = "".join(json.dumps({"effect": i / 40, "se": 0.5, "n": i + 1}) + "\n" for i in range(40))
+        node.good("post", "--legacy", "seed0", url, SUBJECT, "-", text=text)
+        equal([json.loads(line)["n"] for line in seed.out()], list(range(1, 41)))
+    equal(node.stored(), [])
+
+
+def what_seed_0_cannot_say_is_refused(where):
+    host, node = a_host(), Node(where, "a")
+    url = f"zmq://{host}:5556"
+    for flags in (["--effect", "1.5", "--se", "0.5"], ["--hits", "3", "--tries", "4"],
+                  ["--effect", "0.5", "--se", "0.5", "--text", "loose"], ["--text", "loose"]):
+        code, out, err = node.run("post", "--legacy", "seed0", url, SUBJECT, *flags)
+        equal((code, out), (65, ""), err)
+        expect("[E022]" in err and "seed 0" in err, err)
+    code, out, err = node.run("post", "--legacy", "seed0", url, SUBJECT, "--effect", "0.5", "--se", "0.5",
+                              "-W", "50ms")
+    equal(code, 124, err)  # nobody is there
+    expect("[E042]" in err, err)
+
+
+def a_node_says_why_a_packet_was_not_said(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    effect(node, 0.5, "--text", "loose", subject="with.text")
+    effect(node, 0.5)
+    wait_until(lambda: asked(host, "")[0] != "[]", "the one that can be said")
+    equal([row["domain"] for row in json.loads(asked(host, "")[0])], [SUBJECT])
+    stop(log)
+
+
+def one_kith_speaks_to_another_as_seed_0(where):
+    host, a, b = a_host(), Node(where, "a"), Node(where, "b")
+    reader = b.start("follow", "--legacy", "seed0", f"zmq://{host}:5555", "clinical.>", "--limit", "1", "--json")
+    a.good("post", "--legacy", "seed0", f"zmq://{host}:5555", SUBJECT, "--effect", "0.25", "--se", "0.5")
+    out = reader.communicate(timeout=PATIENCE)[0].decode().splitlines()
+    equal(reader.returncode, 0)
+    equal(json.loads(out[0])["outcome_delta"], 0.25)
+
+
+def what_a_node_hears_is_answered_and_never_stored(where):
+    host, node = a_host(), Node(where, "a")
+    with publisher(host, 5556, [{**THEIRS, "timestamp": now()}]):
+        log = Log(node.start("run", "--carrier", f"zmq://{host}:5555?interop=seed0&peers={host}:5556",
+                             "--json", env={"KITH_FOLLOW": ""}))
+        log.wait("ready")
+        wait_until(lambda: asked(host, "")[0] != "[]", "heard and kept for those who ask")
+    stop(log)
+    equal(node.stored(), [])
+
+
+def places_that_make_no_sense_are_refused(where):
+    host, node = a_host(), Node(where, "a")
+    for url in ("zmq://0.0.0.0:5555", "zmq:///tmp/folder", f"zmq://{host}:65535", f"zmq://{host}",
+                "mem://bus"):
+        code, _, err = node.run("post", "--legacy", "seed0", url, SUBJECT, "--effect", "0", "--se", "1")
+        expect(code in (64, 69, 77, 78), url, code, err)
+    code, _, err = node.run("follow", "--legacy", "seed0", SUBJECT)
+    equal(code, 64, err)
+    code, _, err = node.run("follow", f"zmq://{host}:5555", SUBJECT)
+    equal(code, 64, err)
+
+
+main([
+    their_subscriber_gets_what_a_node_posts,
+    their_client_asks_a_node,
+    answers_outlive_the_node,
+    replies_have_more_where_it_is_wished_for,
+    w10_questions_of_another_form_are_dropped_whole,
+    follow_shows_what_their_publisher_says,
+    w10_what_is_not_a_packet_of_theirs_is_refused_by_reason,
+    post_says_it_to_their_subscriber,
+    what_seed_0_cannot_say_is_refused,
+    a_node_says_why_a_packet_was_not_said,
+    one_kith_speaks_to_another_as_seed_0,
+    what_a_node_hears_is_answered_and_never_stored,
+    places_that_make_no_sense_are_refused,
+])
