@@ -102,24 +102,32 @@ static bool make_host(world *w, const char *place) {
     return true;
 }
 
+/* What lies in the folder of a realm that has one; NULL: it has none. */
+static const char *file_of(const parts *p) {
+    const char *scheme = p->scheme;
+    bool path = strcmp(scheme, "zmq") == 0 && p->place[0] == '/';
+    return strcmp(scheme, "dir") == 0 || path ? ""
+           : strcmp(scheme, "sqlite") == 0    ? "/shared.db"
+           : strcmp(scheme, "unix") == 0      ? "/bus"
+                                              : NULL;
+}
+
 static bool make_realm(world *w, const parts *p) {
-    bool socket = strcmp(p->scheme, "zmq") == 0;
+    const char *file = file_of(p);
     if (strcmp(p->scheme, "mem") == 0) {
         snprintf(w->place, sizeof w->place, "%.200s-%ld-%u", p->place, (long) getpid(),
             fresh_number());
-    } else if (socket && p->place[0] != '/') {
-        if (!make_host(w, p->place)) {
-            return false;
-        }
-    } else if (socket || strcmp(p->scheme, "dir") == 0 ||
-               strcmp(p->scheme, "sqlite") == 0) {
+    } else if (file != NULL) {
         if (!make_folder(w, p->place)) {
             return false;
         }
-        snprintf(w->place, sizeof w->place, "%.550s%s", w->folder,
-            strcmp(p->scheme, "sqlite") == 0 ? "/shared.db" : "");
+        snprintf(w->place, sizeof w->place, "%.550s%s", w->folder, file);
     } else if (strcmp(p->scheme, "udp") == 0) {
         if (!make_group(w, p->place)) {
+            return false;
+        }
+    } else if (strcmp(p->scheme, "tcp") == 0 || strcmp(p->scheme, "zmq") == 0) {
+        if (!make_host(w, p->place)) {
             return false;
         }
     } else {
@@ -212,8 +220,7 @@ void world_bus(const world *w, char ret_url[KITH_URL_MAX + 1]) {
 bool world_cut(world *w) {
     char away[PATH_SIZE + 8];
     snprintf(away, sizeof away, "%s.away", w->folder);
-    bool medium = w->folder[0] != '\0' && w->level != KITH_LEVEL_NONE;
-    return medium && rename(w->folder, away) == 0;
+    return world_keeps(w) && rename(w->folder, away) == 0;
 }
 
 bool world_heal(world *w) {

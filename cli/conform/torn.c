@@ -76,7 +76,7 @@ static bool post_into_it(world *w, site *a, uint64_t *count) {
 }
 
 static void disk_breaks(world *w) {
-    if (w->folder[0] == '\0' || w->level == KITH_LEVEL_NONE) {
+    if (!world_keeps(w)) {
         world_skip(w, "no file of ours to break: see the wire that is cut");
         return;
     }

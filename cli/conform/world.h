@@ -151,6 +151,11 @@ void world_jump(world *w, int64_t us);
  * realm is opened without a sync for each packet, unless the user chose one. */
 void world_bulk(world *w);
 
+/* Does it keep packets in files of ours, and not only a name to meet at? */
+static inline bool world_keeps(const world *w) {
+    return w->folder[0] != '\0' && w->level > KITH_LEVEL_NONE;
+}
+
 /* The carrier away, and back. false: this carrier has nothing to pull out. */
 bool world_cut(world *w);
 bool world_heal(world *w);

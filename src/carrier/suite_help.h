@@ -42,11 +42,24 @@ static UNUSED void fresh_group(char *ret, size_t size) {
     }
 }
 
-/* "udp://#?x=1": the group in its place. */
+/* A port that is nobody's: all of 127/8 is this machine, so each process has an address
+ * of its own, and no other that looks for a free port can be in its way. */
+static UNUSED void fresh_port(char *ret, size_t size) {
+    static unsigned count;
+    unsigned pid = (unsigned) getpid();
+    (void) snprintf(ret, size, "127.%u.%u.%u:%u", 64 + (pid >> 16) % 128, pid >> 8 & 255,
+        pid & 255, 20000 + count++ % 12000);
+}
+
+/* "udp://#?x=1": the group, or the port, in its place. */
 static UNUSED void group_of(const char *pattern, char *ret, size_t size) {
     char group[32];
     const char *at = strchr(pattern, '#');
-    fresh_group(group, sizeof group);
+    if (strstr(pattern, "tcp://") != NULL) {
+        fresh_port(group, sizeof group);
+    } else {
+        fresh_group(group, sizeof group);
+    }
     (void) snprintf(ret, size, "%.*s%s%s", (int) (at - pattern), pattern, group, at + 1);
 }
 
