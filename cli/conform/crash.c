@@ -19,8 +19,9 @@ static unsigned roll(unsigned below) {
     return (unsigned) (dice >> 33) % below;
 }
 
+/* What stays on this machine and promises nothing is memory of this process. */
 static bool one_process(const world *w) {
-    return strcmp(w->scheme, "mem") == 0;
+    return w->level == KITH_LEVEL_NONE && (w->can & KITH_CAN_REMOTE) == 0;
 }
 
 static bool turns(world *w, unsigned count) {

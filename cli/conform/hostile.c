@@ -196,9 +196,21 @@ static void numbers(world *w) {
     GOOD(w, scene_end(w, &s));
 }
 
+typedef struct all_refused {
+    const site *site;
+    uint64_t count;
+} all_refused;
+
+static bool refused_so_many(world *w, const void *arg) {
+    (void) w;
+    const all_refused *v = arg;
+    return site_refused_all(v->site) >= v->count;
+}
+
 /* Every prefix of a good packet. */
 static void truncated(world *w) {
     scene s;
+    world_bulk(w);
     GOOD(w, scene_begin(w, &s));
     kith_content c = leaf(w, "evil.short");
     kith_packet p;
@@ -211,9 +223,8 @@ static void truncated(world *w) {
         }
     }
     good = good && raw_settle(&s.r);
-    for (int i = 0; i < 4000 && good && site_refused_all(s.reader) + 1 < p.length; i++) {
-        good = world_turn(w) >= 0;
-    }
+    all_refused all = { s.reader, p.length - 1u };
+    good = good && world_until(w, refused_so_many, &all);
     uint64_t refused = site_refused_all(s.reader);
     GOOD(w, scene_end(w, &s) && good);
     WANT(w, refused_exactly(w, refused, p.length - 1u));
@@ -223,6 +234,7 @@ static void truncated(world *w) {
 /* Every byte of a good packet damaged once. */
 static void damaged(world *w) {
     scene s;
+    world_bulk(w);
     GOOD(w, scene_begin(w, &s));
     kith_content c = leaf(w, "evil.damaged");
     kith_packet p;
@@ -237,9 +249,8 @@ static void damaged(world *w) {
         }
     }
     good = good && raw_settle(&s.r);
-    for (int i = 0; i < 4000 && good && site_refused_all(s.reader) < p.length; i++) {
-        good = world_turn(w) >= 0;
-    }
+    all_refused all = { s.reader, p.length };
+    good = good && world_until(w, refused_so_many, &all);
     uint64_t refused = site_refused_all(s.reader);
     GOOD(w, scene_end(w, &s) && good);
     WANT(w, refused_exactly(w, refused, p.length));

@@ -27,6 +27,7 @@ static void many(world *w) {
     size_t each = w->slow ? 1250 : 40;
     site *readers[3], *posters[8];
     static const char *const patterns[] = { "many.>", "many.*.even", "many.p1.>" };
+    world_bulk(w);
     for (int i = 0; i < 3; i++) {
         readers[i] = site_new(w);
         site_follow(readers[i], patterns[i]);
@@ -107,6 +108,7 @@ static void order(world *w) {
 /* One packet a thousand times, then again after a day, then from its own node. */
 static void duplicates(world *w) {
     int times = 1000;
+    world_bulk(w);
     site *b = site_new(w), *c = site_new(w);
     raw r;
     kith_content content = leaf(w, "dup.one");

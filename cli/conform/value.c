@@ -267,6 +267,7 @@ static void sizes(world *w) {
     static kith_post p[KITH_PACKET_MAX - SMALLEST + 1];
     memset(p, 0, sizeof p);
     size_t count = sizeof p / sizeof *p;
+    world_bulk(w);
     for (size_t i = 0; i < count; i++) {
         p[i].content = sized(SMALLEST + i);
     }

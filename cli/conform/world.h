@@ -147,7 +147,7 @@ bool world_until(world *w, bool (*done)(world *w, const void *arg), const void *
 bool world_rest(world *w);
 void world_jump(world *w, int64_t us);
 
-/* For checks of thousands, where a power cut is not the question: from here on the
+/* For checks of hundreds, where a power cut is not the question: from here on the
  * realm is opened without a sync for each packet, unless the user chose one. */
 void world_bulk(world *w);
 
