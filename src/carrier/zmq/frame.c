@@ -8,7 +8,7 @@
 
 #define VERSION   1
 #define BYE_SIZE  (2 + ZMQ_NAME_SIZE)
-#define HEAD_SIZE (BYE_SIZE + 4 + 4 + 1 + 1)
+#define HEAD_SIZE (BYE_SIZE + 4 + 4 + 4 + 1 + 1)
 
 static size_t add_place(const ki_zmq_place *p, uint8_t *ret, size_t room) {
     char text[ZMQ_PLACE_MAX + 1];
@@ -33,6 +33,7 @@ size_t ki_zmq_hello_write(const ki_zmq_hello *h, uint8_t ret[ZMQ_HELLO_MAX]) {
     }
     wire_put32(ret + BYE_SIZE, h->wants);
     wire_put32(ret + BYE_SIZE + 4, h->seen);
+    wire_put32(ret + BYE_SIZE + 8, h->shed);
     size_t at = HEAD_SIZE, told = 0;
     for (size_t i = 0; i < h->own_count; i++) {
         at += add_place(&h->own[i], ret + at, ZMQ_HELLO_MAX - at);
@@ -44,8 +45,8 @@ size_t ki_zmq_hello_write(const ki_zmq_hello *h, uint8_t ret[ZMQ_HELLO_MAX]) {
         }
         at += n;
     }
-    ret[BYE_SIZE + 8] = h->own_count;
-    ret[BYE_SIZE + 9] = (uint8_t) told;
+    ret[BYE_SIZE + 12] = h->own_count;
+    ret[BYE_SIZE + 13] = (uint8_t) told;
     return at;
 }
 
@@ -92,8 +93,9 @@ int ki_zmq_hello_read(ki_zmq_hello *ret, const uint8_t *bytes, size_t length) {
     }
     h.wants = wire_get32(bytes + BYE_SIZE);
     h.seen = wire_get32(bytes + BYE_SIZE + 4);
-    h.own_count = bytes[BYE_SIZE + 8];
-    h.other_count = bytes[BYE_SIZE + 9];
+    h.shed = wire_get32(bytes + BYE_SIZE + 8);
+    h.own_count = bytes[BYE_SIZE + 12];
+    h.other_count = bytes[BYE_SIZE + 13];
     if (h.own_count < 1 || h.own_count > ZMQ_OWN_MAX || h.other_count > ZMQ_OTHERS_MAX ||
         !read_places(bytes + HEAD_SIZE, length - HEAD_SIZE, &h)) {
         return KITH_E_FORMAT;

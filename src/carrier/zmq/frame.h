@@ -3,7 +3,7 @@
  *
  *   packets   [topic: subject and a dot] [packet]        publisher -> subscriber
  *   marks     0xff NAME(16) GENERATION(4)                a subscription nobody posts to
- *   hello     'H' VERSION NAME WANTS SEEN places         DEALER -> ROUTER
+ *   hello     'H' VERSION NAME WANTS SEEN SHED places         DEALER -> ROUTER
  *   bye       'B' VERSION NAME                           DEALER -> ROUTER
  *   sync      'S' frame of 1 to 512 bytes                DEALER -> ROUTER
  *
@@ -34,6 +34,7 @@ typedef struct ki_zmq_hello {
     uint8_t name[ZMQ_NAME_SIZE];
     uint32_t wants; /* generation of the sender's patterns */
     uint32_t seen;  /* generation of yours that its publisher knows */
+    uint32_t shed;  /* how often it went on without those who do not read */
     uint8_t own_count, other_count;
     ki_zmq_place own[ZMQ_OWN_MAX], others[ZMQ_OTHERS_MAX];
 } ki_zmq_hello;

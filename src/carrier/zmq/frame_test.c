@@ -66,7 +66,9 @@ static ki_zmq_place place_of(const char *text) {
 }
 
 static ki_zmq_hello sample(size_t others) {
-    ki_zmq_hello h = { .kind = ZMQ_HELLO, .wants = 0x01020304, .seen = 7, .own_count = 2 };
+    ki_zmq_hello h = {
+        .kind = ZMQ_HELLO, .wants = 0x01020304, .seen = 7, .shed = 9, .own_count = 2
+    };
     for (size_t i = 0; i < ZMQ_NAME_SIZE; i++) h.name[i] = (uint8_t) (200 + i);
     h.own[0] = place_of("127.0.0.1:40001:40007");
     h.own[1] = place_of("127.0.0.1:24550");
@@ -93,8 +95,8 @@ static void a_hello_comes_back_as_it_was(void) {
 /* The page docs/formats/zmq.md shows these bytes. */
 static void the_bytes_are_those_of_the_page(void) {
     static const uint8_t want[] = { 'H', 1, 200, 201, 202, 203, 204, 205, 206, 207, 208,
-        209, 210, 211, 212, 213, 214, 215, 1, 2, 3, 4, 0, 0, 0, 7, 1, 1, 5, '/', 'b', 'u',
-        's', '9', 4, '/', 'o', '#', '3' };
+        209, 210, 211, 212, 213, 214, 215, 1, 2, 3, 4, 0, 0, 0, 7, 0, 0, 0, 9, 1, 1, 5, '/',
+        'b', 'u', 's', '9', 4, '/', 'o', '#', '3' };
     uint8_t bytes[ZMQ_HELLO_MAX];
     ki_zmq_hello h = sample(1);
     h.own_count = 1;
@@ -132,9 +134,9 @@ static void w1_every_truncation_of_a_hello_is_refused(void) {
     bytes[1] = 2;
     EXPECT_INT(ki_zmq_hello_read(&back, bytes, n), KITH_E_FORMAT);
     bytes[1] = 1;
-    bytes[26] = 0;
+    bytes[30] = 0;
     EXPECT_INT(ki_zmq_hello_read(&back, bytes, n), KITH_E_FORMAT);
-    bytes[26] = ZMQ_OWN_MAX + 1;
+    bytes[30] = ZMQ_OWN_MAX + 1;
     EXPECT_INT(ki_zmq_hello_read(&back, bytes, n), KITH_E_FORMAT);
     EXPECT_INT(back.kind, 77);
 }

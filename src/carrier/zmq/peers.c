@@ -14,6 +14,7 @@ enum {
     SAY_EVERY = 4,   /* beats */
     TELL_UNTIL = 12, /* beats of silence: others are no longer told of it */
     FORGET_AFTER = 240,
+    BEHIND = 4,       /* beats without reading all: less than it takes to be left out */
     TRIES_SOON = 500, /* of a hello, before it waits for the next beat */
 };
 
@@ -174,6 +175,15 @@ static bool is_kin(const ki_zmq *z, const ki_zmq_place *p) {
     return (p->host[0] == '\0') == (z->main.host[0] == '\0');
 }
 
+/* It went on without somebody. Was it us? Only who has not read all for long can be it. */
+static void note_shed(ki_zmq *z, ki_zmq_peer *p, uint32_t shed) {
+    unsigned behind = atomic_load(&z->beats) - atomic_load(&z->dry);
+    if (p->named && shed > p->shed && behind >= BEHIND) {
+        ki_zmq_missed(z);
+    }
+    p->shed = shed;
+}
+
 void ki_zmq_hear(ki_zmq *z, const ki_zmq_hello *h) {
     if (memcmp(h->name, z->name, ZMQ_NAME_SIZE) == 0) {
         return; /* the URL names us under two names of one place */
@@ -191,10 +201,11 @@ void ki_zmq_hear(ki_zmq *z, const ki_zmq_hello *h) {
         bool news = !p->named || p->wants != h->wants ||
                     memcmp(p->name, h->name, ZMQ_NAME_SIZE) != 0;
         memcpy(p->name, h->name, ZMQ_NAME_SIZE);
-        p->named = true;
         p->excused = false;
         p->silent = 0;
         p->wants = h->wants;
+        note_shed(z, p, h->shed);
+        p->named = true;
         p->acked = h->seen;
         p->alias = h->own[ki_zmq_place_same(&p->at, &h->own[0]) ? h->own_count - 1 : 0];
         p->tries = news ? 0 : p->tries;
@@ -262,6 +273,7 @@ static void greet_one(ki_zmq *z, ki_zmq_peer *p, uint32_t generation) {
     const ki_zmq_reader *r = p->named ? reader_of(z, p->name) : NULL;
     memcpy(h.name, z->name, ZMQ_NAME_SIZE);
     h.seen = r == NULL ? 0 : r->generation;
+    h.shed = z->told_shed;
     h.own[0] = z->own;
     if (z->has_main && !ki_zmq_place_same(&z->own, &z->main)) {
         h.own[h.own_count++] = z->main;

@@ -79,14 +79,24 @@ bool ki_zmq_heard(ki_zmq *z, kith_item *ret) {
     return n > 0;
 }
 
+void ki_zmq_missed(ki_zmq *z) {
+    pthread_mutex_lock(&z->state_lock);
+    z->lost++;
+    pthread_mutex_unlock(&z->state_lock);
+    atomic_store(&z->gap, true);
+    ki_zmq_ring_bell(z);
+}
+
 static void hand_over(ki_zmq *z, const uint8_t *bytes, size_t length) {
     pthread_mutex_lock(&z->state_lock);
-    if (!ring_put(&z->from_peers, bytes, length)) {
-        z->lost++;
-    }
+    bool taken = ring_put(&z->from_peers, bytes, length);
     atomic_store(&z->frames, z->from_peers.count);
     pthread_mutex_unlock(&z->state_lock);
-    ki_zmq_ring_bell(z);
+    if (taken) {
+        ki_zmq_ring_bell(z);
+    } else {
+        ki_zmq_missed(z);
+    }
 }
 
 static void count_rubbish(ki_zmq *z) {
@@ -198,11 +208,12 @@ static void beat(ki_zmq *z) {
 static int settle_in(ki_zmq *z, bool quiet) {
     bool hurry;
     pthread_mutex_lock(&z->state_lock);
-    uint32_t generation = z->generation;
+    uint32_t generation = z->generation, shed = z->shed;
     bool waiting = z->met != generation;
     pthread_mutex_unlock(&z->state_lock);
-    if (generation != z->told) {
+    if (generation != z->told || shed != z->told_shed) {
         z->told = generation;
+        z->told_shed = shed;
         z->patience = 0;
         z->probe_at = QUIET_PROBE;
         ki_zmq_greet_all(z);

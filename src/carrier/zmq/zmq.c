@@ -185,7 +185,7 @@ static bool send_both(ki_zmq *z, const char *topic, size_t n, const kith_posting
 static int post_to_full(ki_zmq *z, const char *topic, size_t n, const kith_posting *what) {
     ki_zmq_refresh(z->out); /* it may have said meanwhile that it has read */
     if (send_both(z, topic, n, what)) {
-        z->full = z->stalled = false;
+        z->full = false;
         return 0;
     }
     if (zmq_errno() != EAGAIN) {
@@ -196,8 +196,7 @@ static int post_to_full(ki_zmq *z, const char *topic, size_t n, const kith_posti
         z->full = true;
         z->full_since = atomic_load(&z->beats);
     }
-    z->stalled = z->stalled || atomic_load(&z->beats) - z->full_since >= STALL_BEATS;
-    if (!z->stalled) {
+    if (atomic_load(&z->beats) - z->full_since < STALL_BEATS) {
         return KITH_FULL;
     }
     const int keep = 1, drop = 0;
@@ -205,7 +204,16 @@ static int post_to_full(ki_zmq *z, const char *topic, size_t n, const kith_posti
     bool sent = send_both(z, topic, n, what);
     (void) zmq_setsockopt(z->out, ZMQ_XPUB_NODROP, &keep, sizeof keep);
     z->link_failures++;
+    z->leaving = true; /* libzmq leaves it out from here on until it reads */
     return sent ? 0 : KITH_FULL;
+}
+
+/* Everybody hears of it; who has been asleep knows that it was meant. */
+static void tell_shed(ki_zmq *z) {
+    pthread_mutex_lock(&z->state_lock);
+    z->shed++;
+    pthread_mutex_unlock(&z->state_lock);
+    ki_zmq_kick(z);
 }
 
 static int zmq_link_post(void *self, const kith_posting *what) {
@@ -226,9 +234,14 @@ static int zmq_link_post(void *self, const kith_posting *what) {
     if (!send_both(z, topic, n, what)) {
         r = post_to_full(z, topic, n, what);
     } else if (z->full) {
-        z->full = z->stalled = false;
+        z->full = false;
     }
+    bool leaving = z->leaving;
+    z->leaving = false;
     pthread_mutex_unlock(&z->sockets_lock);
+    if (leaving) {
+        tell_shed(z);
+    }
     return r;
 }
 
@@ -326,14 +339,6 @@ static int pull_packet(ki_zmq *z, kith_item *ret) {
     return r;
 }
 
-static bool has_gap(ki_zmq *z) {
-    pthread_mutex_lock(&z->state_lock);
-    bool gap = z->lost != z->told_lost;
-    z->told_lost = z->lost;
-    pthread_mutex_unlock(&z->state_lock);
-    return gap;
-}
-
 /* The bell is answered before the last look: what it rang for is then not missed, and
  * what comes behind it rings again. */
 static int pull_rung(ki_zmq *z, kith_item *ret) {
@@ -349,14 +354,21 @@ static int zmq_link_pull(void *self, kith_item *ret_item) {
         return ki_seed0_pull(z->seed0, ret_item);
     }
     int r = KITH_EMPTY;
-    if (atomic_load_explicit(&z->frames, memory_order_relaxed) > 0) {
-        r = has_gap(z) ? KITH_GAP : ki_zmq_heard(z, ret_item) ? 0 : KITH_EMPTY;
+    if (atomic_load_explicit(&z->gap, memory_order_relaxed)) {
+        atomic_store(&z->gap, false);
+        r = KITH_GAP;
+    } else if (atomic_load_explicit(&z->frames, memory_order_relaxed) > 0) {
+        r = ki_zmq_heard(z, ret_item) ? 0 : KITH_EMPTY;
     }
     r = r == KITH_EMPTY ? pull_packet(z, ret_item) : r;
     if (r == KITH_EMPTY && atomic_load(&z->rung)) {
         r = pull_rung(z, ret_item);
     }
     z->more = r != KITH_EMPTY;
+    if (!z->more) {
+        unsigned beats = atomic_load_explicit(&z->beats, memory_order_relaxed);
+        atomic_store_explicit(&z->dry, beats, memory_order_relaxed);
+    }
     return r;
 }
 

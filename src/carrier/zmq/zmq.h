@@ -38,6 +38,7 @@ typedef struct ki_zmq_peer {
     unsigned silent; /* beats since it was heard */
     unsigned tries;  /* of the hello that is due */
     uint8_t name[ZMQ_NAME_SIZE];
+    uint32_t shed;          /* times that it went on without some */
     uint32_t wants, acked;  /* generations: of its patterns, of ours that it knows */
     ki_zmq_place at, alias; /* where we connect; where else it says it is */
 } ki_zmq_peer;
@@ -89,26 +90,30 @@ typedef struct ki_zmq {
     pthread_cond_t met_changed;
     uint32_t generation, met; /* of patterns; those that all know who are here */
     ki_zmq_ring to_peers, from_peers;
-    uint64_t lost, told_lost, rubbish, failures;
-    bool alone; /* of the peers in the URL, none answers */
+    uint64_t lost, rubbish, failures;
+    uint32_t shed; /* times that we went on without a reader that does not read */
+    bool alone;    /* of the peers in the URL, none answers */
     bool stop;
 
     /* The link's thread alone. */
     zmq_msg_t topic, body;
-    bool full, stalled;  /* the last post found no room; and it has been so for long */
+    bool full;           /* the last post found no room */
+    bool leaving;        /* ... for so long that we went on without */
     unsigned full_since; /* beat */
     bool more;           /* the last pull brought something: there may be more */
     uint64_t link_rubbish, link_failures;
     atomic_bool rung;
     atomic_uint frames; /* in from_peers: looked at by each pull */
     atomic_uint beats;  /* counted by the small thread, four a second */
+    atomic_uint dry;    /* beat at which pull last had nothing */
+    atomic_bool gap;    /* to be told by pull */
 
     /* The small thread alone. */
     void *router;
     bool has_main; /* the main place is ours too */
     int locks[2];  /* of ipc: on own, on main; -1: none */
     unsigned patience, probe_at;
-    uint32_t told; /* generation that hellos were made due for */
+    uint32_t told, told_shed; /* what hellos were made due for */
     ki_zmq_peer peers[ZMQ_PEERS_MAX];
     ki_zmq_reader readers[ZMQ_READERS_MAX];
 } ki_zmq;
@@ -134,6 +139,8 @@ void ki_zmq_meet(ki_zmq *z, uint32_t generation);
 KITH_MUST_USE int ki_zmq_say(ki_zmq *z, const uint8_t *bytes, size_t length);
 /* false: no frame has come. */
 bool ki_zmq_heard(ki_zmq *z, kith_item *ret);
+/* Something is missing here: counted, and told by pull. */
+void ki_zmq_missed(ki_zmq *z);
 
 /* peers.c: who is there; all but the first by the small thread. */
 KITH_MUST_USE int ki_zmq_seed(ki_zmq *z, kith_error *err);
