@@ -9,7 +9,8 @@ test itself where it prints none. Each leg has folders of its own for what is te
 and adopts the processes that its tests leave behind: neither may be left over.
 
 KITH_SOAK=1 asks for the long versions: the legs of SOAKED, one test at a time by
-name if need be: `KITH_SOAK=1 tests/run.py gcc store/power`."""
+name if need be: `KITH_SOAK=1 tests/run.py gcc store/power`. A soak that was cut off
+goes on where it was (soak.py)."""
 import ctypes
 import json
 import os
@@ -25,6 +26,9 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import soak  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOAK = os.environ.get("KITH_SOAK") == "1"
 SANE = ["-Db_lundef=false"]
@@ -201,24 +205,58 @@ def scratch(leg):
     return folders
 
 
+def meson_tests(leg, folders, names, log):
+    """Runs them, all of the leg's suites without a name; (seconds, test, results) of each."""
+    argv = ["meson", "test", "-C", str(leg.folder), "--no-rebuild", "--logbase", log,
+            "--timeout-multiplier", str(leg.patience * (20 if SOAK else 1)),
+            *(names or leg.suites)]
+    log = leg.folder / f"meson-logs/{log}.json"
+    log.unlink(missing_ok=True)
+    spawn(argv, dict(CLEAN, **folders), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
+    for line in log.read_text().splitlines() if log.exists() else []:
+        record = json.loads(line)
+        yield record["duration"], record["name"].split(" / ")[-1], cases(record)
+
+
+def names_of(leg):
+    """The tests of a leg's suites, or those it was asked for."""
+    argv = ["meson", "test", "-C", str(leg.folder), "--no-rebuild", "--list", *(leg.only or leg.suites)]
+    listed = subprocess.run(argv, text=True, capture_output=True, env=CLEAN, check=False).stdout
+    return [line.split(" / ", 1)[1] for line in listed.splitlines() if " / " in line]
+
+
+def soak_tests(leg, folders):
+    """Each test by itself, but for those that were green in this tree before."""
+    tests, jobs = names_of(leg), os.cpu_count() or 1
+    book = soak.Book(leg.folder / "soak.jsonl", soak.tree_of(ROOT))
+    say(f"{leg.name:<6} {soak.words(book, tests, jobs)}")
+
+    def one(name):
+        found = list(meson_tests(leg, folders, [name], "soak-" + name.replace("/", "-").replace(" ", "-")))
+        results = found[0][2] if found else [(name, "runs at all", "fail", [])]
+        bad = [r[1] for r in results if r[2] == "fail"]
+        say(f"{leg.name:<6} {'not ok' if bad else 'ok':<6} {name} {' '.join(bad)}".rstrip())
+        return results
+
+    soak.each(book, tests, jobs, one)
+    for name in tests:
+        rows = book.green.get(name) or book.last[name]
+        yield book.took[name], name, [tuple(row) for row in rows]
+
+
 def test(leg):
     start = time.monotonic()
-    argv = ["meson", "test", "-C", str(leg.folder), "--no-rebuild", *leg.suites,
-            "--timeout-multiplier", str(leg.patience * (20 if SOAK else 1)), *leg.only]
-    log = leg.folder / "meson-logs/testlog.json"
-    log.unlink(missing_ok=True)
     folders = scratch(leg)
-    spawn(argv, dict(CLEAN, **folders), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
+    ran = soak_tests(leg, folders) if SOAK else meson_tests(leg, folders, leg.only, "testlog")
+    for seconds, name, results in ran:
+        leg.slow.append((seconds, name))
+        leg.results += results
     for folder in folders.values():
         left = sorted(os.listdir(folder))
         leg.results.append(("leftovers", f"nothing is left in the {leg.name} leg's folder",
                             "fail" if left else "pass", left[:12]))
         shutil.rmtree(folder, ignore_errors=True)
-    for line in log.read_text().splitlines() if log.exists() else []:
-        record = json.loads(line)
-        leg.slow.append((record["duration"], record["name"].split(" / ")[-1]))
-        leg.results += cases(record)
-    if not leg.results:
+    if all(r[0] == "leftovers" for r in leg.results):
         leg.results.append((leg.name, "runs any test at all", "fail", []))
     leg.tested = time.monotonic() - start
     report(leg)

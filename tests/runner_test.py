@@ -14,6 +14,7 @@ ROOT = pathlib.Path(sys.argv[1])
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 import faults  # noqa: E402
 import run  # noqa: E402
+import soak  # noqa: E402
 
 
 def verdicts(stdout, result, **more):
@@ -81,6 +82,48 @@ def an_owed_case_without_a_line_fails():
             and len(faults.judge([])) == len(faults.OWED)
     finally:
         faults.rows = old
+
+
+def soaked(folder, tree, verdict, tests):
+    """Which of them a soak of that tree runs; each ends so."""
+    book, ran = soak.Book(pathlib.Path(folder) / "soak.jsonl", tree), []
+
+    def one(test):
+        ran.append(test)
+        return [(test, "case", verdict, [])]
+    soak.each(book, tests, 2, one)
+    return sorted(ran)
+
+
+def a_soak_goes_on_behind_what_was_green_in_this_tree():
+    with tempfile.TemporaryDirectory() as folder:
+        return soaked(folder, "one", "pass", ["a", "b"]) == ["a", "b"] \
+            and soaked(folder, "one", "pass", ["a", "b", "c"]) == ["c"] \
+            and soaked(folder, "two", "pass", ["a", "b"]) == ["a", "b"]
+
+
+def a_soak_runs_again_what_was_red_or_of_an_unknown_tree():
+    with tempfile.TemporaryDirectory() as folder:
+        return soaked(folder, "one", "fail", ["a"]) == soaked(folder, "one", "pass", ["a"]) == ["a"] \
+            and soaked(folder, "", "pass", ["b"]) == soaked(folder, "", "pass", ["b"]) == ["b"]
+
+
+def a_line_that_a_cut_left_half_spoils_no_other():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "soak.jsonl"
+        soaked(folder, "one", "pass", ["a", "b"])
+        path.write_text(path.read_text()[:-20])
+        return len(soaked(folder, "one", "pass", ["a", "b"])) == 1 \
+            and soaked(folder, "one", "pass", ["a", "b"]) == []
+
+
+def a_soak_says_what_is_to_come():
+    with tempfile.TemporaryDirectory() as folder:
+        book = soak.Book(pathlib.Path(folder) / "soak.jsonl", "one")
+        book.write("a", 600, [("a", "case", "pass", [])])
+        book.write("b", 1200, [("b", "case", "fail", [])])
+        return soak.words(book, ["a", "b", "c"], 2) == \
+            "2 tests: about 10 minutes by the last time and 1 never measured, 1 were green in this tree"
 
 
 def fuzz(target, seeds):

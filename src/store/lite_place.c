@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "base/far.h"
 #include "base/wire.h"
 #include "store/vfs.h"
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 enum {
@@ -55,25 +55,12 @@ static void folder_of(const char *path, char ret[LITE_PATH]) {
 
 /* SQLite's log needs memory shared between all who open it, and true locks. */
 int ki_lite_refuse_network(const char *path, kith_error *err) {
-    static const struct {
-        uint32_t type;
-        const char *name;
-    } far[] = { { 0x6969, "NFS" }, { 0x517b, "SMB" }, { 0xff534d42, "CIFS" },
-        { 0xfe534d42, "SMB2" }, { 0x5346414f, "AFS" }, { 0x00c36400, "Ceph" },
-        { 0x73757245, "Coda" }, { 0x01021997, "9P" } };
     char folder[LITE_PATH];
-    struct statfs fs;
     folder_of(path, folder);
-    if (statfs(folder, &fs) < 0) {
-        return ki_fail_sys(err, "%s", folder);
-    }
-    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
-        if ((uint32_t) fs.f_type == far[i].type) {
-            return ki_fail(err, KITH_E_NOTSUP,
-                "a store cannot live on a network file system (%s)", far[i].name);
-        }
-    }
-    return 0;
+    const char *far = ki_far(folder);
+    return far == NULL ? 0
+                       : ki_fail(err, KITH_E_NOTSUP,
+                             "a store cannot live on a network file system (%s)", far);
 }
 
 /* A name beside the store's own. */

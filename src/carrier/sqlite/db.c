@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/dice.h"
 #include "base/fail.h"
+#include "base/far.h"
 #include "base/hash.h"
 
 #include <kith/address.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 enum {
     HASH_SIZE = 16,
@@ -88,21 +88,18 @@ static int execute(db *d, const char *text, kith_error *err) {
     return code == SQLITE_OK ? 0 : ki_db_fail(d, code, "set up", err);
 }
 
-/* Locks and shared memory of a network file system lie. */
+/* Before anything is made there: the folder says it. */
 static int check_local(const db *d, kith_error *err) {
-    static const unsigned long remote[] = { 0x6969, 0x517B, 0xFF534D42, 0xFE534D42,
-        0x5346414F, 0x00C36400, 0x73757245, 0x564C, 0x01021997, 0x7461636F };
-    struct statfs st;
-    if (statfs(d->path, &st) != 0) {
-        return ki_fail_sys(err, "statfs %.120s", d->path);
+    char folder[sizeof d->path + 1];
+    (void) snprintf(folder, sizeof folder, "%s", d->path);
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        slash[1] = '\0';
     }
-    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
-        if ((unsigned long) st.f_type == remote[i]) {
-            return ki_fail(
-                err, KITH_E_NOTSUP, "%.120s is on a network file system", d->path);
-        }
-    }
-    return 0;
+    const char *far = ki_far(slash != NULL ? folder : ".");
+    return far == NULL ? 0
+                       : ki_fail(err, KITH_E_NOTSUP,
+                             "%.120s is on a network file system (%s)", d->path, far);
 }
 
 static int set_wal(db *d, kith_error *err) {
@@ -154,8 +151,7 @@ static int set_up(db *d, kith_error *err) {
     (void) sqlite3_busy_timeout(
         d->handle, OPEN_BUSY_MS < d->busy_ms ? OPEN_BUSY_MS : d->busy_ms);
     (void) sqlite3_limit(d->handle, SQLITE_LIMIT_LENGTH, LENGTH_MAX);
-    int r = check_local(d, err);
-    r = r < 0 ? r : set_wal(d, err);
+    int r = set_wal(d, err);
     r = r < 0 ? r : execute(d, pragmas, err);
     r = r < 0
             ? r
@@ -179,8 +175,12 @@ int ki_db_open(db *d, bool make, kith_error *err) {
     /* EXRESCODE is set later: 3.40 has it, older headers do not */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
                 (make ? SQLITE_OPEN_CREATE : 0);
+    int r = check_local(d, err);
+    if (r < 0) {
+        return r;
+    }
     int code = sqlite3_open_v2(d->path, &d->handle, flags, NULL);
-    int r = code == SQLITE_OK ? set_up(d, err) : ki_db_fail(d, code, "open", err);
+    r = code == SQLITE_OK ? set_up(d, err) : ki_db_fail(d, code, "open", err);
     if (r == 0 && stat(d->path, &st) != 0) {
         r = ki_fail_sys(err, "stat %.120s", d->path);
     }
