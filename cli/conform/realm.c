@@ -106,10 +106,10 @@ static bool make_host(world *w, const char *place) {
 static const char *file_of(const parts *p) {
     const char *scheme = p->scheme;
     bool path = strcmp(scheme, "zmq") == 0 && p->place[0] == '/';
-    return strcmp(scheme, "dir") == 0 || path ? ""
-           : strcmp(scheme, "sqlite") == 0    ? "/shared.db"
-           : strcmp(scheme, "unix") == 0      ? "/bus"
-                                              : NULL;
+    return strcmp(scheme, "dir") == 0 || strcmp(scheme, "fifo") == 0 || path ? ""
+           : strcmp(scheme, "sqlite") == 0                                   ? "/shared.db"
+           : strcmp(scheme, "unix") == 0                                     ? "/bus"
+                                                                             : NULL;
 }
 
 static bool make_realm(world *w, const parts *p) {

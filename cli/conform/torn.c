@@ -88,6 +88,10 @@ static void disk_breaks(world *w) {
     WANT_INT(w, getrlimit(RLIMIT_FSIZE, &before), 0);
     largest = 0;
     (void) !nftw(w->folder, see_size, 16, FTW_PHYS);
+    if (largest == 0) {
+        world_skip(w, "nothing of it lies on a disk");
+        return;
+    }
     small =
         (struct rlimit){ .rlim_cur = (rlim_t) largest + 100, .rlim_max = before.rlim_max };
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);

@@ -8,6 +8,7 @@
 extern const kith_carrier ki_mem_carrier;    /* mem/: one process */
 extern const kith_carrier ki_dir_carrier;    /* dir/: a shared folder */
 extern const kith_carrier ki_sqlite_carrier; /* sqlite/: a shared file */
+extern const kith_carrier ki_fifo_carrier;   /* fifo/: a folder of pipes */
 extern const kith_carrier ki_udp_carrier;    /* udp/: a multicast group */
 extern const kith_carrier ki_tcp_carrier;    /* tcp/: a port */
 extern const kith_carrier ki_unix_carrier;   /* tcp/: a socket file */

@@ -8,8 +8,8 @@
 
 /* In the order `kith carriers` shows: carriers, then wrappers. */
 static const kith_carrier *const carriers[] = { &ki_mem_carrier, &ki_dir_carrier,
-    &ki_sqlite_carrier, &ki_tcp_carrier, &ki_unix_carrier, &ki_udp_carrier,
-    &ki_fault_carrier, &ki_trace_carrier };
+    &ki_sqlite_carrier, &ki_fifo_carrier, &ki_tcp_carrier, &ki_unix_carrier,
+    &ki_udp_carrier, &ki_fault_carrier, &ki_trace_carrier };
 
 #define COUNT (sizeof carriers / sizeof *carriers)
 
