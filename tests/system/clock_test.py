@@ -1,33 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wall clocks that lie, by faketime: years off, ahead, behind, set while a node runs."""
-import glob
 import os
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, Skip, equal, expect, main, wait_until, whole
-
-FAKE = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-
-
-class Clock:
-    """A wall clock that a running program sees change; the monotonic one is left alone."""
-
-    def __init__(self, where, name, offset="+0"):
-        if not FAKE:
-            raise Skip("no faketime here")
-        self.path = os.path.join(where, name)
-        self.set(offset)
-        self.env = {"LD_PRELOAD": FAKE[0], "FAKETIME_TIMESTAMP_FILE": self.path,
-                    "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                    "DONT_FAKE_MONOTONIC": "1",
-                    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-
-    def set(self, offset):
-        with open(self.path + ".new", "w", encoding="ascii") as file:
-            file.write(offset + "\n")
-        os.rename(self.path + ".new", self.path)
+from kit import Clock, Node, Run, equal, expect, main, wait_until, whole
 
 
 def post(node, env=None):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of whole systems share: nodes of their own, and TAP."""
 import ctypes
+import glob
 import json
 import os
 import random
@@ -27,6 +28,7 @@ def fresh_dice(fixed):
 
 
 LIBC = ctypes.CDLL(None)
+FAKE = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
 def die_with_us():
@@ -92,6 +94,25 @@ class Node:
         code, rows = self.json("get", pattern, "--last", "0", *flags)
         assert code in (0, 1), code
         return rows
+
+
+class Clock:
+    """A wall clock that a running program sees change; the monotonic one is left alone."""
+
+    def __init__(self, where, name, offset="+0"):
+        if not FAKE:
+            raise Skip("no faketime here")
+        self.path = os.path.join(where, name)
+        self.set(offset)
+        self.env = {"LD_PRELOAD": FAKE[0], "FAKETIME_TIMESTAMP_FILE": self.path,
+                    "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                    "DONT_FAKE_MONOTONIC": "1",
+                    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+    def set(self, offset):
+        with open(self.path + ".new", "w", encoding="ascii") as file:
+            file.write(offset + "\n")
+        os.rename(self.path + ".new", self.path)
 
 
 class Log:
