@@ -147,6 +147,8 @@ def a_partition_passes_nothing_and_loses_nothing(where):
         for _ in range(5):  # each is a turn in which it would have passed
             count = line.wire.count()
         equal((count["out"]["bytes"], count["back"]["bytes"]), (6, 0))
+        wait_until(lambda: [line.wire.count()[way]["waiting"] for way in ("out", "back")]
+                   == [5, 7], "it is told what waits")
         late = socket.create_connection((HOST, line.wire.port), PATIENCE)
         equal(line.wire.count()["connections"], 1, "nobody new while it lasts")
         line.wire.do("heal")

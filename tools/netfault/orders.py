@@ -130,5 +130,5 @@ class Orders:
         self.wire.released()
 
     def do_count(self, ways):
-        found = {way.name: {**way.count, "waiting": way.waiting} for way in ways}
+        found = {way.name: {**way.count, "waiting": self.wire.waiting(way)} for way in ways}
         return {**found, "connections": len(self.wire.pairs)}

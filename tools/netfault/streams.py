@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections through a wire: each direction keeps its order, and every byte."""
+import fcntl
 import select
 import socket
 import struct
+import sys
+import termios
 
 from wire import SESSIONS_MAX, Wire, family
 
@@ -144,6 +147,15 @@ class Streams(Wire):
     def hang_up_all(self, how):
         for pair in list(self.pairs):
             self.hang_up(pair[0], how)
+
+    def waiting(self, way):
+        pipes = [pipe for pair in self.pairs for pipe in pair if pipe.way is way]
+        unread = bytearray(4)
+        total = 0
+        for pipe in pipes:
+            fcntl.ioctl(pipe.source, termios.FIONREAD, unread)
+            total += pipe.size + int.from_bytes(unread, sys.byteorder)
+        return total
 
     def begin_cut(self, way):
         for pair in self.pairs:

@@ -71,6 +71,10 @@ class Wire:
         while self.due and self.due[0][0] <= now:
             heapq.heappop(self.due)[2]()
 
+    def waiting(self, way):
+        """Bytes that came and have not gone on."""
+        return way.waiting
+
     def released(self):
         """Nothing is shut any more: what waited goes on."""
 

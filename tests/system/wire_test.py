@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running nodes with a bad wire between them: cut, deaf one way, stalled, ended after byte
+n, lossy. When it is well again all have the same, nothing lost, nothing twice."""
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import Node, Run, Skip, equal, expect, fresh_dice, main, wait_until, whole
+from netfault import Netfault
+
+PATIENCE = 240  # seconds; a hang guard: a HELLO may be 45 s away
+HOST = "127.0.0.1"
+
+
+def free_port(dice, kind):
+    """Below those that the system gives out by itself; free a moment ago."""
+    for _ in range(1000):
+        with socket.socket(socket.AF_INET, kind) as one:
+            port = dice.randrange(20000, 32000)
+            try:
+                one.bind((HOST, port))
+                return port
+            except OSError:
+                pass
+    raise Skip("no port is free")
+
+
+def streams(dice):
+    """The first listens, the second dials; between them the wire."""
+    near, far = (free_port(dice, socket.SOCK_STREAM) for _ in range(2))
+    return f"tcp://{HOST}:{near}", f"tcp://{HOST}:{far}", \
+        (f"{HOST}:{near}", "--listen", f"{HOST}:{far}")
+
+
+def groups(dice):
+    """Two groups; what is said in one the wire says in the other."""
+    port = free_port(dice, socket.SOCK_DGRAM)
+    near, far = (f"239.255.{dice.randrange(256)}.{i}:{port}" for i in (1, 2))
+    return f"udp://{near}", f"udp://{far}", (far, "--udp", "--listen", near)
+
+
+class Pair:
+    """Two nodes that run and post, and the wire between."""
+
+    def __init__(self, where, make, dice):
+        *self.urls, flags = make(dice)
+        self.nodes = [Node(where, name) for name in "ab"]
+        self.runs = [Run(self.nodes[0], "--carrier", self.urls[0])]
+        self.runs[0].log.wait("up")
+        self.wire = Netfault(*flags, "--seed", str(dice.randrange(1 << 30)))
+        self.runs.append(Run(self.nodes[1], "--carrier", self.urls[1]))
+        self.fed = [0, 0]
+
+    def post(self, many, who=(0, 1)):
+        """Told to be safe by those who posted."""
+        for i in who:
+            self.runs[i].feed(range(self.fed[i], self.fed[i] + many))
+            self.fed[i] += many
+            self.runs[i].log.wait("posted", self.fed[i])
+
+    def all(self):
+        return {one for run in self.runs for one in run.posted()}
+
+    def held(self):
+        return [{row["id"][:16] for row in node.stored()} for node in self.nodes]
+
+    def agree(self, say):
+        """News make them compare; then both have everything."""
+        self.post(1)
+        want, end = self.all(), time.monotonic() + PATIENCE
+        while any(one != want for one in self.held()):
+            expect(time.monotonic() < end, say, "never agreed:", [
+                (len(one), "of", len(want)) for one in self.held()], self.wire.count())
+
+    def over(self):
+        for run in self.runs:
+            run.stop()
+        equal(self.wire.stop(), 0)
+
+    def end(self):
+        told = [run.stop() for run in self.runs]
+        want = {one for some in told for one in some}
+        for node in self.nodes:
+            ids = whole(node, want)
+            equal(len(ids), len(want), "what nobody posted")
+        equal(self.wire.stop(), 0)
+
+
+def through(where, make, faults):
+    dice = fresh_dice(29)
+    pair = Pair(where, make, dice)
+    pair.post(5)
+    pair.agree("before")
+    for name, fault in faults:
+        before = pair.wire.count()
+        fault(pair)
+        pair.agree(name)
+        passed = {way: pair.wire.count()[way]["bytes"] - before[way]["bytes"] for way in ("out", "back")}
+        print(f"# {name}: {passed['out']} bytes out, {passed['back']} back")
+    pair.end()
+
+
+def bitten(pair, ways, before):
+    """Something that was posted has come to the wire, and stays there or is gone."""
+    def so():
+        now = pair.wire.count()
+        return all(now[way]["dropped"] + now[way]["waiting"] > before[way]["dropped"]
+                   for way in ways)
+    wait_until(so, "what is posted comes to the wire")
+
+
+def while_it_is(command, ways=("out", "back")):
+    """Shut for what is posted now; one way alone: only who speaks that way is lost."""
+    def fault(pair):
+        before = pair.wire.count()
+        pair.wire.do(command)
+        pair.post(10)
+        bitten(pair, ways, before)
+        pair.wire.do("heal")
+    return fault
+
+
+def bad_but_open(*commands):
+    def fault(pair):
+        pair.wire.do(*commands)
+        pair.post(10)
+        pair.agree(commands)
+        pair.wire.do("heal")
+    return fault
+
+
+def cut_after_some(pair):
+    """Each connection ends in the middle of something; the next one goes on."""
+    for _ in range(6):
+        pair.wire.do("out cut 1B..3k", "back cut 1B..3k reset")
+        pair.post(10)
+    pair.wire.do("heal")
+
+
+def reset(pair):
+    for _ in range(3):
+        pair.wire.do("reset")
+        pair.post(5)
+
+
+def o6_tcp_through_a_wire_that_is_cut_deaf_stalled_and_ended(where):
+    through(where, streams, [
+        ("partition", while_it_is("partition")),
+        ("deaf one way", while_it_is("out partition", ["out"])),
+        ("deaf the other way", while_it_is("back partition", ["back"])),
+        ("stall", while_it_is("stall")), ("slow", bad_but_open("delay 50ms 20ms", "rate 20k")),
+        ("cut after byte n", cut_after_some), ("reset", reset),
+        ("flapping ten times a second", bad_but_open("flap 100ms"))])
+
+
+def o6_udp_through_a_wire_that_is_cut_deaf_and_stalled(where):
+    through(where, groups, [
+        ("partition", while_it_is("partition")),
+        ("deaf one way", while_it_is("out partition", ["out"])),
+        ("deaf the other way", while_it_is("back partition", ["back"])),
+        ("stall", while_it_is("stall")), ("flapping", bad_but_open("flap 100ms"))])
+
+
+def o7_udp_through_loss_doubles_delay_and_another_order(where):
+    through(where, groups, [
+        ("while it is bad", bad_but_open("loss 30%", "dup 20%", "reorder 30%", "delay 20ms 10ms")),
+        ("well again", lambda pair: pair.post(10))])
+
+
+def catch_up(where, make):
+    """A node that was away for all of it: by one `sync`, and a second finds nothing."""
+    dice = fresh_dice(31)
+    pair = Pair(where, make, dice)
+    pair.post(20)
+    pair.agree("before")
+    away = Node(where, "away")
+    own = away.json("post", "x.y", "--effect", "1", "--se", "1", "-n", "2")[1][0]["id"]
+    want = pair.all()
+    for new in (len(want), 0):
+        code, rows = away.json("sync", pair.urls[1])
+        equal((code, rows[-1]["new"], rows[-1]["lost"], rows[-1]["counted_twice"]),
+              (0, str(new), "0", "0"))
+        expect(int(rows[-1]["peers"]) >= 1)
+    rows = {row["id"][:16]: row for row in away.stored()}
+    equal(set(rows), want | {own[:16]})
+    equal({rows[one]["way"] for one in want}, {"sync+" + pair.urls[1]}, "how they came")
+    equal(own[:16] in {row["id"][:16] for row in pair.nodes[1].stored()}, True, "and gave")
+    pair.over()
+
+
+def a_post_waits(where, make):
+    """Until a peer was shown to have it: and then one has it, at that moment."""
+    pair = Pair(where, make, fresh_dice(37))
+    pair.post(3)
+    other = Node(where, "other")
+    code, out, err = other.run("post", "x.y", "--effect", "1", "--se", "1", "-n", "2",
+                               "--wait", "disk", "--carrier", pair.urls[1], "-W", "200s")
+    expect(code == 0 and "disk has it" in err, code, err)
+    held = pair.held()
+    expect(out.split()[0][:16] in held[0] | held[1], out, "is called safe and nobody has it")
+    pair.over()
+
+
+def a_post_over_tcp_is_safe_when_a_peer_has_it(where):
+    a_post_waits(where, streams)
+
+
+def a_post_over_udp_is_safe_when_a_peer_has_it(where):
+    a_post_waits(where, groups)
+
+
+def b5_two_wires_at_once_count_once_and_both_are_named(where):
+    dice = fresh_dice(41)
+    urls = [streams(dice)[0], groups(dice)[0]]
+    nodes = [Node(where, name) for name in "ab"]
+    runs = []
+    for node in nodes:
+        with open(node.config, "a") as config:
+            for i, url in enumerate(urls):
+                config.write(f"\n[carrier w{i}]\nurl = {url}\n")
+        runs.append(Run(node))
+        runs[-1].log.wait("up", 2)
+    fed = 0
+
+    def named():
+        """One more each time: the first may come before both wires are there."""
+        nonlocal fed
+        runs[0].feed([fed])
+        fed += 1
+        runs[0].log.wait("posted", fed)
+        rows = nodes[1].json("why", "x.y")[1][1:]
+        return any(set(row["ways"].split(",")) == set(urls) for row in rows)
+    wait_until(named, "both are named")
+    want = set(runs[0].posted())
+    wait_until(lambda: {row["id"][:16] for row in nodes[1].stored()} == want, "all are there")
+    for run in runs:
+        run.stop()
+    equal(len(whole(nodes[1], want)), fed)
+
+
+def who_was_away_catches_up_by_one_sync_over_tcp(where):
+    catch_up(where, streams)
+
+
+def who_was_away_catches_up_by_one_sync_over_udp(where):
+    catch_up(where, groups)
+
+
+main([o6_tcp_through_a_wire_that_is_cut_deaf_stalled_and_ended,
+      o6_udp_through_a_wire_that_is_cut_deaf_and_stalled,
+      o7_udp_through_loss_doubles_delay_and_another_order,
+      who_was_away_catches_up_by_one_sync_over_tcp,
+      who_was_away_catches_up_by_one_sync_over_udp,
+      a_post_over_tcp_is_safe_when_a_peer_has_it, a_post_over_udp_is_safe_when_a_peer_has_it,
+      b5_two_wires_at_once_count_once_and_both_are_named])
