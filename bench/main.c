@@ -28,6 +28,8 @@ static const struct kind {
     { "prefix-memory", "the same from memory:; SQLite range query", row_prefix_memory },
     { "checkpoint-tail", "p99.9 at 1,000 posts/s; bare SQLite", row_checkpoint_tail },
     { "dir-scan", "new files in a folder; find and cat", row_dir_scan },
+    { "post-to-stored", "one node to another; Ed25519 checks alone", row_post_to_stored },
+    { "fresh-node", "an empty node takes all; copy and verify", row_fresh_node },
     { "start", "kith --version; nats-server", row_start },
     { "idle", "an idle node, ready and resident; nats-server", row_idle },
     { "size", "the stripped command line; a limit", row_size },

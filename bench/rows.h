@@ -18,6 +18,8 @@ int row_prefix_disk(bench *b);
 int row_prefix_memory(bench *b);
 int row_checkpoint_tail(bench *b);
 int row_dir_scan(bench *b);
+int row_post_to_stored(bench *b);
+int row_fresh_node(bench *b);
 int row_start(bench *b);
 int row_idle(bench *b);
 int row_size(bench *b);

@@ -16,7 +16,7 @@
 #define DOWN_NS UINT64_C(5000000000)
 /* On a wire that keeps nothing, peers must answer: within this, and of a moment when
  * whatever was posted before we began is compared. */
-#define NOBODY_NS  UINT64_C(10000000000)
+#define NOBODY_NS  UINT64_C(20000000000)
 #define SETTLED_NS UINT64_C(4000000000)
 #define PROMPT_NS  UINT64_C(500000000)
 #define SEEN_MAX   (1u << 20) /* accepted ids that are compared */
