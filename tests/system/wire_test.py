@@ -2,6 +2,7 @@
 """Running nodes with a bad wire between them: cut, deaf one way, stalled, ended after byte
 n, lossy. When it is well again all have the same, nothing lost, nothing twice."""
 import os
+import random
 import socket
 import sys
 import time
@@ -12,13 +13,14 @@ from netfault import Netfault
 
 PATIENCE = 240  # seconds; a hang guard: a HELLO may be 45 s away
 HOST = "127.0.0.1"
+PLACES = random.SystemRandom()  # others may run this at the same time
 
 
-def free_port(dice, kind):
+def free_port(kind):
     """Below those that the system gives out by itself; free a moment ago."""
     for _ in range(1000):
         with socket.socket(socket.AF_INET, kind) as one:
-            port = dice.randrange(20000, 32000)
+            port = PLACES.randrange(20000, 32000)
             try:
                 one.bind((HOST, port))
                 return port
@@ -27,17 +29,17 @@ def free_port(dice, kind):
     raise Skip("no port is free")
 
 
-def streams(dice):
+def streams():
     """The first listens, the second dials; between them the wire."""
-    near, far = (free_port(dice, socket.SOCK_STREAM) for _ in range(2))
+    near, far = (free_port(socket.SOCK_STREAM) for _ in range(2))
     return f"tcp://{HOST}:{near}", f"tcp://{HOST}:{far}", \
         (f"{HOST}:{near}", "--listen", f"{HOST}:{far}")
 
 
-def groups(dice):
+def groups():
     """Two groups; what is said in one the wire says in the other."""
-    port = free_port(dice, socket.SOCK_DGRAM)
-    near, far = (f"239.255.{dice.randrange(256)}.{i}:{port}" for i in (1, 2))
+    port = free_port(socket.SOCK_DGRAM)
+    near, far = (f"239.255.{PLACES.randrange(256)}.{i}:{port}" for i in (1, 2))
     return f"udp://{near}", f"udp://{far}", (far, "--udp", "--listen", near)
 
 
@@ -45,7 +47,7 @@ class Pair:
     """Two nodes that run and post, and the wire between."""
 
     def __init__(self, where, make, dice):
-        *self.urls, flags = make(dice)
+        *self.urls, flags = make()
         self.nodes = [Node(where, name) for name in "ab"]
         self.runs = [Run(self.nodes[0], "--carrier", self.urls[0])]
         self.runs[0].log.wait("up")
@@ -214,8 +216,7 @@ def a_post_over_udp_is_safe_when_a_peer_has_it(where):
 
 
 def b5_two_wires_at_once_count_once_and_both_are_named(where):
-    dice = fresh_dice(41)
-    urls = [streams(dice)[0], groups(dice)[0]]
+    urls = [streams()[0], groups()[0]]
     nodes = [Node(where, name) for name in "ab"]
     runs = []
     for node in nodes:
