@@ -247,9 +247,9 @@ static int run_copy(void *ctx, double *ret) {
     snprintf(path, sizeof path, "%s/agree-copy-%d.db", a->b->dir, (int) ++a->rounds);
     uint64_t begin = bench_ns();
     int r = fill_copy(a->whole, path);
-    if (r == 0 && (sqlite3_open_v2(path, &sql, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-                      sqlite3_prepare_v2(sql, "SELECT body FROM pkt", -1, &st, NULL) !=
-                          SQLITE_OK)) {
+    if (r == 0 &&
+        (sqlite3_open_v2(path, &sql, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+            sqlite3_prepare_v2(sql, "SELECT body FROM pkt", -1, &st, NULL) != SQLITE_OK)) {
         r = bench_failed("%s", sqlite3_errmsg(sql));
     }
     while (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
