@@ -29,23 +29,38 @@ static bool seen_before(watcher *w, const uint8_t id[KITH_ID_SIZE]) {
     return same;
 }
 
-static void show(watcher *w, const char *topic, const kith_seed0 *p,
-    const uint8_t id[KITH_ID_SIZE], int64_t now_us) {
+/* topic NULL: a row of a store. */
+static void show(
+    watcher *w, const char *topic, const kith_seed0 *p, const uint8_t id[KITH_ID_SIZE]) {
     record r = record_of("legacy");
-    as_column(put_hex(&r, "id", id, KITH_ID_SIZE), 4);
+    as_column(
+        topic == NULL ? put_absent(&r, "id") : put_hex(&r, "id", id, KITH_ID_SIZE), 4);
     as_column(put_text(&r, "subject", p->domain), 0);
     as_column(put_real(&r, "outcome_delta", p->outcome_delta), 4);
     as_column(put_real(&r, "confidence", p->confidence), 4);
     as_column(put_int(&r, "n_observations", p->n_observations), 0);
-    as_column(put_text(&r, "node_id", p->node_id), 0);
-    put_text(&r, "context_hash", p->context_hash);
-    put_real(&r, "timestamp", p->timestamp);
-    put_time(&r, "arrived", now_us);
-    put_text(&r, "topic", topic);
+    as_column(
+        topic == NULL ? put_absent(&r, "node_id") : put_text(&r, "node_id", p->node_id), 0);
+    if (topic != NULL) {
+        put_text(&r, "context_hash", p->context_hash);
+        put_real(&r, "timestamp", p->timestamp);
+        put_text(&r, "topic", topic);
+    }
+    put_time(&r, "arrived", kith_time_now().wall_us);
     put_int(&r, "seed", 0);
     put_bool(&r, "signed", false);
     if (!out_emit(w->l.c->out, &r)) w->bad = true;
     w->shown++;
+}
+
+/* A row of a store's answer has neither name nor time. */
+static int take_row(watcher *w, const uint8_t *text, size_t length) {
+    kith_seed0 rows[KITH_SEED0_ROWS_MAX];
+    int n = kith_seed0_read_reply((const char *) text, length, rows);
+    for (int i = 0; i < n; i++) {
+        if (kith_subject_matches(w->pattern, rows[i].domain)) show(w, NULL, &rows[i], NULL);
+    }
+    return n < 0 ? n : 0;
 }
 
 /* Why it is refused, or 0. */
@@ -57,9 +72,9 @@ static int take(watcher *w, const kith_item *item) {
     if (item->kind != KITH_ITEM_LEGACY || n + 2 > item->length) return KITH_L_FRAMES;
     const uint8_t *payload = item->bytes + 2 + n;
     size_t length = item->length - 2 - n;
-    int64_t now_us = kith_time_now().wall_us;
+    if (n == 0 && length > 0 && payload[0] == '[') return take_row(w, payload, length);
     int r = kith_seed0_decode((const char *) item->bytes + 2, n, payload, length, &p);
-    if (r == 0) r = kith_legacy_timely(p.timestamp, now_us);
+    if (r == 0) r = kith_legacy_timely(p.timestamp, kith_time_now().wall_us);
     if (r < 0) return r;
     if (!kith_subject_matches(w->pattern, p.domain)) return 0;
     kith_legacy_id(0, item->bytes + 2, n, payload, length, id);
@@ -69,7 +84,7 @@ static int take(watcher *w, const kith_item *item) {
     }
     memcpy(topic, item->bytes + 2, n); /* decode looked at its length */
     topic[n] = '\0';
-    show(w, topic, &p, id, now_us);
+    show(w, topic, &p, id);
     return 0;
 }
 
@@ -138,10 +153,12 @@ static int watch(watcher *w, uint64_t end) {
 
 int follow_legacy(const call *c) {
     const look_flags *f = c->flags;
-    if (flag_given(c, "since") || flag_given(c, "own") || flag_given(c, "foreign") ||
-        flag_given(c, "carrier")) {
+    bool start = strcmp(f->since, "start") == 0;
+    if ((f->since[0] != '\0' && !start) || flag_given(c, "own") ||
+        flag_given(c, "foreign") || flag_given(c, "carrier")) {
         return fault(c->out, E_TOGETHER, "--legacy",
-            "an older program has no history, no sources and only the URL that is named");
+            "seed 0 has no times, no sources and only the URL that is named; only --since "
+            "start asks its store");
     }
     watcher w = { .pattern = c->args[1], .limit = (uint64_t) f->limit };
     const char *why = kith_subject_fault(w.pattern, true);
@@ -151,9 +168,10 @@ int follow_legacy(const call *c) {
     uint64_t end = f->for_ns == 0 ? 0 : kith_time_now().mono_ns + (uint64_t) f->for_ns;
     int code = legacy_open(&w.l, c, c->args[0], "bind=no");
     if (code == 0) {
-        code = kith_link_follow(w.l.link, w.pattern) == 0
-                   ? watch(&w, end)
-                   : fault(c->out, E_MEMORY, w.pattern, NULL);
+        kith_position to = { .kind = start ? KITH_FROM_START : KITH_FROM_NOW };
+        bool good = kith_link_follow(w.l.link, w.pattern) == 0 &&
+                    kith_link_rewind(w.l.link, &to) == 0;
+        code = good ? watch(&w, end) : fault(c->out, E_MEMORY, w.pattern, NULL);
         legacy_close(&w.l);
     }
     free(w.seen);

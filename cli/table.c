@@ -109,7 +109,8 @@ const command command_table[] = {
             "Shows what enters the store. With --carrier, or with carriers configured, "
             "it also reads from them. Ends with ctrl-c, --limit or --for.\n"
             "follow --legacy seed0 URL PATTERN shows what publishers of that program say "
-            "at URL, zmq://127.0.0.1:5555 for one, and counts what it refuses by reason.",
+            "at URL, zmq://127.0.0.1:5555 for one, and counts what it refuses by reason. "
+            "With --since start its store, two ports on, is asked first.",
         FLAGS(follow_rows, look_flags),
         .exits = "0 64 69 74 75 78",
         .examples = { { "kith follow '>' --since start --limit 2", 0 } } },

@@ -191,9 +191,9 @@ def w10_questions_of_another_form_are_dropped_whole(where):
     stop(log)
 
 
-def followed(node, host, port, pattern, limit):
+def followed(node, host, port, pattern, limit, *flags):
     code, out, err = node.run("follow", "--legacy", "seed0", f"zmq://{host}:{port}", pattern, "--limit",
-                              str(limit), "--json")
+                              str(limit), "--json", *flags)
     equal(code, 0, err)
     found = [json.loads(line) for line in out.splitlines()]
     equal(found[-1]["kind"], "follow_end")
@@ -243,6 +243,36 @@ def w10_what_is_not_a_packet_of_theirs_is_refused_by_reason(where):
     for counter, lists in bad.items():
         expect(int(end.get(counter, 0)) >= len(lists), counter, end)
     equal(int(end["refused"]), sum(int(end[counter]) for counter in bad))
+
+
+def their_store_is_asked_again_until_it_answers(where):
+    host, node = a_host(), Node(where, "a")
+    answer = [{"domain": SUBJECT, "outcome_delta": legacy.float32(i / 50), "confidence": 0.875,
+               "n_observations": i + 1} for i in range(49)]
+    answer.append({**answer[0], "domain": "clinical.radiology.door"})
+    text = "\n" + json.dumps(answer) + "\nend\n"
+    with Seed("store", f"tcp://{host}:5557", text=text.encode()) as seed:
+        found, end = followed(node, host, 5555, SUBJECT, 49, "--since", "start")
+        equal(seed.out(), [f"qis.{SUBJECT}.d"] * 2)  # the first was never answered
+    equal([row["n_observations"] for row in found], list(range(1, 50)))
+    equal([row["outcome_delta"] for row in found], [row["outcome_delta"] for row in answer[:49]])
+    equal([name for row in found for name in ("id", "timestamp", "node_id") if name in row], [])
+    equal(int(end["refused"]), 0)
+
+
+def an_answer_of_their_store_that_is_wrong_anywhere_is_refused(where):
+    host, node = a_host(), Node(where, "a")
+    wrong = ('[{"domain": "a.b", "outcome_delta": 0.5, "confidence": 0.5, "n_observations": 1}, '
+             '{"domain": "a.b", "outcome_delta": NaN, "confidence": 0.5, "n_observations": 1}]\nend\n')
+    with Seed("store", f"tcp://{host}:5557", text=wrong.encode()) as seed:
+        reader = node.start("follow", "--legacy", "seed0", f"zmq://{host}:5555", "a.b", "--since", "start",
+                            "--limit", "3", "--json")
+        equal(seed.out(), ["qis.a.b.d"])
+    with publisher(host, 5555, [{**THEIRS, "domain": "a.b", "timestamp": now()}]):
+        out = reader.communicate(timeout=PATIENCE)[0].decode().splitlines()
+    end = json.loads(out[-1])
+    equal((len(out), end["refused"], end["bad_json"]), (4, "1", "1"))
+    equal({json.loads(line)["confidence"] for line in out[:3]}, {0.875})
 
 
 def post_says_it_to_their_subscriber(where):
@@ -326,6 +356,8 @@ main([
     w10_questions_of_another_form_are_dropped_whole,
     follow_shows_what_their_publisher_says,
     w10_what_is_not_a_packet_of_theirs_is_refused_by_reason,
+    their_store_is_asked_again_until_it_answers,
+    an_answer_of_their_store_that_is_wrong_anywhere_is_refused,
     post_says_it_to_their_subscriber,
     what_seed_0_cannot_say_is_refused,
     a_node_says_why_a_packet_was_not_said,

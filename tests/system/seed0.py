@@ -5,6 +5,7 @@ docs/formats/legacy.md and nothing else.
     seed0.py pub ENDPOINT        a line of JSON each: what to send; {"frames": [HEX...]} as it is
     seed0.py sub ENDPOINT PREFIX [COUNT]     each packet as a line of JSON
     seed0.py req ENDPOINT PREFIX...          each reply as it came, a line each
+    seed0.py store ENDPOINT      answers with the lines of stdin, one a question; "" with silence
     seed0.py odd ENDPOINT        a DEALER that says what no REQ says, then asks as one does
 """
 import hashlib
@@ -75,6 +76,23 @@ def req(context, endpoint, *prefixes):
     socket.close(linger=0)
 
 
+def store(context, endpoint):
+    """A store of theirs. Where it is to be silent it goes, and comes back without memory."""
+    answers = [line.rstrip("\n") for line in iter(sys.stdin.readline, "end\n")]
+    for answer in answers:
+        socket = context.socket(zmq.REP)
+        while True:
+            try:
+                socket.bind(endpoint)
+                break
+            except zmq.ZMQError:  # the one before it is not gone yet
+                continue
+        print(socket.recv().decode("utf-8"), flush=True)
+        if answer:
+            socket.send(answer.encode("utf-8"))
+        socket.close(linger=1000)
+
+
 def odd(context, endpoint):
     gone = context.socket(zmq.REQ)  # asks and leaves
     gone.connect(endpoint)
@@ -99,4 +117,6 @@ def odd(context, endpoint):
         one.close(linger=0)
 
 
-{"pub": pub, "sub": sub, "req": req, "odd": odd}[sys.argv[1]](zmq.Context(), *sys.argv[2:])
+context = zmq.Context()
+{"pub": pub, "sub": sub, "req": req, "odd": odd, "store": store}[sys.argv[1]](context, *sys.argv[2:])
+context.term()  # what was sent is on its way; an exit alone would lose it

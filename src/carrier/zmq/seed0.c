@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "carrier/zmq/seed0.h"
+#include "carrier/zmq/seed0_inside.h"
 
 #include "base/check.h"
+#include "base/dice.h"
 #include "base/fail.h"
 #include "base/wire.h"
-#include "carrier/zmq/place.h"
-#include "carrier/zmq/seed0_store.h"
 #include "carrier/zmq/sockets.h"
 
 #include <kith/address.h>
@@ -16,31 +15,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 enum {
-    QUERIES_MAX = 32, /* answered in one call */
-    SKIP_MAX = 64,    /* of rubbish, in one pull */
     FIRST_PAUSE_MS = 100,
     QUERY_PORTS_ON = 2,
-};
-#define STALL_NS UINT64_C(1000000000) /* one reader holds the others up so long */
-
-struct ki_seed0 {
-    const kith_host *host;
-    bool extended, patient;
-    void *context;
-    void *out, *in, *front; /* XPUB and ROUTER: NULL when we only read */
-    int wake_fd, bell_fd;
-    bool more;                   /* the last pull brought something: there may be more */
-    uint64_t now_ns, full_since; /* by tick; 0: not full */
-    uint64_t rubbish, failures;
-    size_t topic_count;
-    char topics[KITH_PATTERNS_MAX][KITH_SEED0_TOPIC_MAX + 1];
-    zmq_msg_t first, second;
-    char place[KITH_URL_MAX + 1]; /* names what is saved */
-    ki_seed0_readers readers;
-    ki_seed0_store store;
+    ASKS_MAX = 16, /* questions that wait in a queue */
 };
 
 /* ---- open and close ---- */
@@ -69,6 +48,7 @@ void ki_seed0_close(ki_seed0 **seed) {
     (void) zmq_msg_close(&s->second);
     close_fd(&s->wake_fd);
     close_fd(&s->bell_fd);
+    ki_seed0_ask_end(&s->ask);
     close_socket(&s->in);
     close_socket(&s->out);
     close_socket(&s->front);
@@ -95,31 +75,35 @@ static int fail_at(kith_error *err, const char *what, const char *endpoint) {
         what, endpoint, zmq_strerror(zmq_errno()));
 }
 
-/* They come to fixed ports: one that is taken is an error, not a reason to move. */
-static int bind_both(ki_seed0 *s, ki_zmq_place at, int64_t query, kith_error *err) {
-    char endpoint[ZMQ_ENDPOINT_SIZE];
-    ki_zmq_place_live(&at, endpoint);
-    if (zmq_bind(s->out, endpoint) != 0) {
-        return fail_at(err, "bind", endpoint);
-    }
+/* Their store, or the front of ours. */
+static int query_place(
+    ki_zmq_place at, int64_t query, char ret[ZMQ_ENDPOINT_SIZE], kith_error *err) {
     int64_t port = query != 0 ? query : at.live + QUERY_PORTS_ON;
     if (port > UINT16_MAX) {
         return ki_fail(err, KITH_E_CONFIG,
-            "no port for queries two behind %u: name one "
-            "with query=",
+            "no port for questions two behind %u: name one with query=",
             (unsigned) at.live);
     }
     at.live = (uint16_t) port;
-    ki_zmq_place_live(&at, endpoint);
-    return zmq_bind(s->front, endpoint) == 0 ? 0 : fail_at(err, "bind", endpoint);
+    ki_zmq_place_live(&at, ret);
+    return 0;
+}
+
+/* They come to fixed ports: one that is taken is an error, not a reason to move. */
+static int bind_both(ki_seed0 *s, const ki_zmq_place *at, kith_error *err) {
+    char endpoint[ZMQ_ENDPOINT_SIZE];
+    ki_zmq_place_live(at, endpoint);
+    if (zmq_bind(s->out, endpoint) != 0) {
+        return fail_at(err, "bind", endpoint);
+    }
+    return zmq_bind(s->front, s->store_at) == 0 ? 0 : fail_at(err, "bind", s->store_at);
 }
 
 static int parse(ki_zmq_place *ret, const char *text, size_t length, kith_error *err) {
     int r = ki_zmq_place_parse(ret, text, length, err);
     if (r == 0 && ret->host[0] == '\0') {
-        r = ki_fail(err, KITH_E_CONFIG,
-            "seed 0 has ports and no folders: write "
-            "127.0.0.1:PORT");
+        r = ki_fail(
+            err, KITH_E_CONFIG, "seed 0 has ports and no folders: write 127.0.0.1:PORT");
     }
     return r;
 }
@@ -163,12 +147,13 @@ static int open_wake(ki_seed0 *s, kith_error *err) {
 static int open_all(ki_seed0 *s, const ki_seed0_plan *plan, kith_error *err) {
     ki_zmq_place at;
     int r = parse(&at, plan->place, strlen(plan->place), err);
+    r = r < 0 ? r : query_place(at, plan->query, s->store_at, err);
     r = r < 0 ? r : ki_zmq_context(&s->context, err);
     r = r < 0 ? r : open_socket(s, &s->in, ZMQ_SUB, false, plan, err);
     if (r == 0 && plan->bind) {
         r = open_socket(s, &s->out, ZMQ_XPUB, true, plan, err);
         r = r < 0 ? r : open_socket(s, &s->front, ZMQ_ROUTER, true, plan, err);
-        r = r < 0 ? r : bind_both(s, at, plan->query, err);
+        r = r < 0 ? r : bind_both(s, &at, err);
     } else if (r == 0) {
         r = connect_to(s, plan->place, strlen(plan->place), err);
     }
@@ -199,168 +184,6 @@ int ki_seed0_open(ki_seed0 **ret, const ki_seed0_plan *plan, kith_error *err) {
     }
     *ret = s;
     return 0;
-}
-
-/* ---- those who follow, and those who ask ---- */
-
-static void hear_readers(ki_seed0 *s) {
-    while (zmq_msg_recv(&s->first, s->out, ZMQ_DONTWAIT) >= 0) {
-        ki_seed0_told(&s->readers, zmq_msg_data(&s->first), zmq_msg_size(&s->first));
-    }
-}
-
-static void drop_rest(void *socket, zmq_msg_t *last) {
-    while (zmq_msg_more(last) && zmq_msg_recv(last, socket, ZMQ_DONTWAIT) >= 0) {
-    }
-}
-
-/* REQ puts an empty frame before its question: who, "", prefix. */
-static bool take_question(ki_seed0 *s, zmq_msg_t *who) {
-    zmq_msg_t *last = who;
-    bool good = zmq_msg_more(who);
-    if (good) {
-        last = &s->first;
-        good = zmq_msg_recv(last, s->front, ZMQ_DONTWAIT) == 0 && zmq_msg_more(last);
-    }
-    if (good) {
-        last = &s->second;
-        good = zmq_msg_recv(last, s->front, ZMQ_DONTWAIT) >= 0 && !zmq_msg_more(last);
-    }
-    if (!good) {
-        drop_rest(s->front, last);
-    }
-    return good;
-}
-
-static bool give_answer(ki_seed0 *s, zmq_msg_t *who) {
-    char text[KITH_SEED0_REPLY_MAX];
-    size_t n = ki_seed0_answer(
-        &s->store, zmq_msg_data(&s->second), zmq_msg_size(&s->second), s->extended, text);
-    /* Who takes nothing gets none: the ROUTER drops it. */
-    return zmq_msg_send(who, s->front, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-           zmq_send(s->front, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-           zmq_send(s->front, text, n, ZMQ_DONTWAIT) >= 0;
-}
-
-/* What has another form is dropped whole: no REQ sends it. false: nobody asks. */
-static bool answer_one(ki_seed0 *s) {
-    zmq_msg_t who;
-    (void) zmq_msg_init(&who);
-    bool asked = zmq_msg_recv(&who, s->front, ZMQ_DONTWAIT) >= 0;
-    if (asked && !take_question(s, &who)) {
-        s->rubbish++;
-    } else if (asked && !give_answer(s, &who)) {
-        s->failures++;
-    }
-    (void) zmq_msg_close(&who);
-    return asked;
-}
-
-/* false: there are more than one call answers. */
-static bool serve(ki_seed0 *s) {
-    if (s->out == NULL) {
-        return true;
-    }
-    hear_readers(s);
-    for (int i = 0; i < QUERIES_MAX; i++) {
-        if (!answer_one(s)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---- what goes out ---- */
-
-/* u16 length, topic, payload: what KITH_ITEM_LEGACY holds. */
-static int read_item(const kith_posting *what, kith_seed0_frames *f, kith_seed0 *p) {
-    size_t topic = what->length < 2 ? SIZE_MAX : wire_get16(what->bytes);
-    if (topic > KITH_SEED0_TOPIC_MAX || topic + 2 > what->length ||
-        what->length - topic - 2 > KITH_SEED0_LENGTH_MAX) {
-        return KITH_L_LENGTH;
-    }
-    f->topic_length = (uint16_t) topic;
-    f->payload_length = (uint16_t) (what->length - topic - 2);
-    memcpy(f->topic, what->bytes + 2, topic);
-    memcpy(f->payload, what->bytes + 2 + topic, f->payload_length);
-    return kith_seed0_decode(f->topic, topic, f->payload, f->payload_length, p);
-}
-
-static int read_packet(const kith_posting *what, kith_seed0_frames *f, kith_seed0 *p) {
-    kith_content c;
-    if (kith_packet_decode(what->bytes, what->length, &c) < 0) {
-        return KITH_L_PARTS;
-    }
-    int r = kith_seed0_of(&c, p);
-    return r < 0 ? r : kith_seed0_encode(p, f);
-}
-
-/* Taken and not sent: seed 0 has no words for it, and never will. */
-static void refused(ki_seed0 *s, const kith_posting *what, int code) {
-    char text[KITH_SUBJECT_MAX + 160];
-    s->failures++;
-    if (s->host->say != NULL) {
-        (void) snprintf(text, sizeof text, "not said to seed 0 on %s: %s (%s)",
-            what->to == NULL ? "?" : what->to->subject, kith_legacy_words(code),
-            kith_legacy_counter(code));
-        s->host->say(s->host->ctx, "zmq", text);
-    }
-}
-
-static bool send_both(ki_seed0 *s, const kith_seed0_frames *f) {
-    return zmq_send(s->out, f->topic, f->topic_length, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-           zmq_send(s->out, f->payload, f->payload_length, ZMQ_DONTWAIT) >= 0;
-}
-
-/* A reader that takes nothing holds up the others for a second; then it misses what
- * finds no room: seed 0 has no way to ask for it again. */
-static int send_frames(ki_seed0 *s, const kith_seed0_frames *f) {
-    if (send_both(s, f)) {
-        s->full_since = 0;
-        return 0;
-    }
-    if (zmq_errno() != EAGAIN) {
-        s->failures++;
-        return KITH_E_SYSTEM;
-    }
-    if (s->full_since == 0) {
-        s->full_since = s->now_ns;
-    }
-    if (s->now_ns - s->full_since < STALL_NS) {
-        return KITH_FULL;
-    }
-    const int keep = 1, drop = 0;
-    (void) zmq_setsockopt(s->out, ZMQ_XPUB_NODROP, &drop, sizeof drop);
-    bool sent = send_both(s, f);
-    (void) zmq_setsockopt(s->out, ZMQ_XPUB_NODROP, &keep, sizeof keep);
-    s->failures++;
-    return sent ? 0 : KITH_FULL;
-}
-
-int ki_seed0_post(ki_seed0 *s, const kith_posting *what) {
-    kith_seed0_frames f = { 0 };
-    kith_seed0 p;
-    if (what->kind == KITH_ITEM_SYNC) {
-        return 0; /* nobody of seed 0 understands a word */
-    }
-    int r = what->kind == KITH_ITEM_LEGACY ? read_item(what, &f, &p)
-                                           : read_packet(what, &f, &p);
-    if (r < 0) {
-        refused(s, what, r);
-        return what->kind == KITH_ITEM_LEGACY ? KITH_E_ARG : 0;
-    }
-    if (s->out == NULL) {
-        return KITH_E_NOTSUP;
-    }
-    hear_readers(s);
-    if (s->patient && !ki_seed0_followed(&s->readers, f.topic, f.topic_length)) {
-        return KITH_FULL;
-    }
-    r = send_frames(s, &f);
-    if (r == 0) {
-        ki_seed0_keep(&s->store, &f, &p);
-    }
-    return r;
 }
 
 /* ---- what comes in ---- */
@@ -416,7 +239,7 @@ static void keep_heard(ki_seed0 *s, const kith_item *item) {
     kith_seed0_frames f;
     kith_seed0 p;
     kith_posting as = { .length = item->length, .bytes = item->bytes };
-    if (s->front != NULL && read_item(&as, &f, &p) == 0) {
+    if (s->front != NULL && ki_seed0_read_item(&as, &f, &p) == 0) {
         ki_seed0_keep(&s->store, &f, &p);
     }
 }
@@ -432,7 +255,7 @@ static int receive(ki_seed0 *s, kith_item *ret) {
     n = good ? zmq_msg_size(&s->second) : 0;
     if (!good || zmq_msg_more(&s->second) || topic + n + 2 > KITH_PACKET_MAX) {
         if (good) {
-            drop_rest(s->in, &s->second);
+            ki_seed0_drop_rest(s->in, &s->second);
         }
         s->rubbish++;
         return KITH_E_FORMAT;
@@ -448,14 +271,58 @@ static int receive(ki_seed0 *s, kith_item *ret) {
     return 0;
 }
 
+/* Of one topic; of several, everything, which the filter then sorts out. */
+static int ask(ki_seed0 *s) {
+    uint8_t route[ZMQ_ROUTE_SIZE];
+    ki_zmq_wish wish = { .type = ZMQ_DEALER,
+        .message_max = KITH_SEED0_REPLY_MAX,
+        .keeps = true,
+        .messages_max = ASKS_MAX,
+        .reconnect_ms = FIRST_PAUSE_MS,
+        .backoff_ms = FIRST_PAUSE_MS,
+        .route = route };
+    void *dealer = NULL;
+    const char *prefix = s->topic_count == 1 ? s->topics[0] : "qis.";
+    ki_dice_system(route, sizeof route);
+    route[0] |= 1; /* libzmq keeps those that begin with 0 */
+    int r = ki_zmq_socket(&dealer, s->context, &wish, NULL);
+    if (r < 0) {
+        return r;
+    }
+    if (zmq_connect(dealer, s->store_at) != 0 || !watch(s, ki_zmq_fd(dealer))) {
+        (void) zmq_close(dealer);
+        return KITH_E_SYSTEM;
+    }
+    ki_seed0_ask_begin(&s->ask, dealer, prefix, strlen(prefix));
+    s->more = true;
+    return 0;
+}
+
+int ki_seed0_rewind(ki_seed0 *s, const kith_position *to) {
+    if (to->kind == KITH_FROM_NOW) {
+        return 0;
+    }
+    if (to->kind != KITH_FROM_START || s->out != NULL) {
+        return KITH_E_NOTSUP;
+    }
+    ki_seed0_ask_end(&s->ask);
+    return ask(s);
+}
+
+/* What was asked for comes first. */
+static int pull_next(ki_seed0 *s, kith_item *ret) {
+    int r = ki_seed0_ask_pull(&s->ask, ret);
+    return r == KITH_EMPTY ? receive(s, ret) : r;
+}
+
 int ki_seed0_pull(ki_seed0 *s, kith_item *ret) {
-    bool served = serve(s);
-    int r = receive(s, ret);
+    bool served = ki_seed0_serve(s);
+    int r = pull_next(s, ret);
     if (r == KITH_EMPTY && served) { /* the bell first, then the last look */
         uint64_t times;
         (void) !read(s->bell_fd, &times, sizeof times);
-        served = serve(s);
-        r = receive(s, ret);
+        served = ki_seed0_serve(s);
+        r = pull_next(s, ret);
     }
     s->more = r != KITH_EMPTY || !served;
     return r;
@@ -474,7 +341,8 @@ int ki_seed0_wake_fd(ki_seed0 *s) {
 void ki_seed0_tick(ki_seed0 *s, kith_time now) {
     s->now_ns = now.mono_ns;
     ki_seed0_save(&s->store, s->host, s->place);
-    s->more = !serve(s) || s->more;
+    s->failures += !ki_seed0_ask_tick(&s->ask, now.mono_ns);
+    s->more = !ki_seed0_serve(s) || s->more;
 }
 
 void ki_seed0_counters(const ki_seed0 *s, kith_counters *ret) {

@@ -18,7 +18,7 @@ typedef struct ki_seed0 ki_seed0;
 typedef struct ki_seed0_plan {
     const char *place; /* where we are, or with !bind where a PUB of theirs is */
     const char *peers; /* more PUBs, with commas between */
-    int64_t query;     /* the port of the store's front; 0: the next but one */
+    int64_t query;     /* the port of the store, ours or theirs; 0: the next but one */
     bool bind;         /* else only read */
     bool extended;     /* replies have all fields */
     bool patient;      /* a post waits for somebody who follows its topic */
@@ -32,6 +32,8 @@ void ki_seed0_close(ki_seed0 **seed);
 
 KITH_MUST_USE int ki_seed0_post(ki_seed0 *s, const kith_posting *what);
 KITH_MUST_USE int ki_seed0_follow(ki_seed0 *s, const char *const *patterns, size_t count);
+/* To the start: what their store still has comes first, where we only read. */
+KITH_MUST_USE int ki_seed0_rewind(ki_seed0 *s, const kith_position *to);
 KITH_MUST_USE int ki_seed0_pull(ki_seed0 *s, kith_item *ret);
 int ki_seed0_wake_fd(ki_seed0 *s);
 void ki_seed0_tick(ki_seed0 *s, kith_time now);

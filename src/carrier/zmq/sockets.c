@@ -76,7 +76,7 @@ static bool harden(void *socket, const ki_zmq_wish *w) {
         { ZMQ_RECONNECT_IVL, w->reconnect_ms },
         { ZMQ_RECONNECT_IVL_MAX, w->backoff_ms },
     };
-    const int64_t most = ZMQ_MESSAGE_MAX;
+    const int64_t most = w->message_max != 0 ? w->message_max : ZMQ_MESSAGE_MAX;
     bool good = set_all(socket, all, sizeof all / sizeof *all) &&
                 zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
     if (w->type == ZMQ_XPUB) {
@@ -84,7 +84,7 @@ static bool harden(void *socket, const ki_zmq_wish *w) {
     } else if (w->type == ZMQ_ROUTER) { /* an old connection must not lock out its owner */
         good = good && set(socket, ZMQ_ROUTER_HANDOVER, 1);
     } else if (w->type == ZMQ_DEALER) { /* nothing waits for who is not there */
-        good = good && set(socket, ZMQ_IMMEDIATE, 1) && w->route != NULL &&
+        good = good && set(socket, ZMQ_IMMEDIATE, !w->keeps) && w->route != NULL &&
                zmq_setsockopt(socket, ZMQ_ROUTING_ID, w->route, ZMQ_ROUTE_SIZE) == 0;
     }
     return good;

@@ -21,8 +21,11 @@ typedef struct ki_zmq_keys {
 } ki_zmq_keys;
 
 typedef struct ki_zmq_wish {
-    int type;                /* ZMQ_XPUB ... */
-    bool server;             /* binds; else connects */
+    int type;            /* ZMQ_XPUB ... */
+    bool server;         /* binds; else connects */
+    int64_t message_max; /* bytes of a frame; 0: ZMQ_MESSAGE_MAX */
+    bool keeps; /* a DEALER: what it sends to nobody yet waits, and what came from one who
+                 * has gone can still be read; else neither */
     int messages_max;        /* waiting in a queue for one peer, each way */
     int reconnect_ms;        /* the first pause; twice as long each time ... */
     int backoff_ms;          /* ... up to this */

@@ -387,6 +387,11 @@ static int zmq_link_wake_fd(void *self) {
     return z->wake_fd;
 }
 
+static int zmq_link_rewind(void *self, const kith_position *to) {
+    ki_zmq *z = self;
+    return z->seed0 != NULL ? ki_seed0_rewind(z->seed0, to) : KITH_E_NOTSUP;
+}
+
 static void zmq_link_tick(void *self, kith_time now) {
     ki_zmq *z = self;
     if (z->seed0 != NULL) {
@@ -465,6 +470,7 @@ KITH_API const kith_carrier kith_carrier_v1 = {
     .follow = zmq_link_follow,
     .pull = zmq_link_pull,
     .wake_fd = zmq_link_wake_fd,
+    .rewind = zmq_link_rewind,
     .tick = zmq_link_tick,
     .level = zmq_link_level,
     .counters = zmq_link_counters,
