@@ -22,6 +22,8 @@ static const struct kind {
     { "mem-pull", "post to pull through mem; libzmq inproc", row_mem_pull },
     { "zmq-tcp", "post to pull through zmq:// on tcp; a bare libzmq loop", row_zmq_tcp },
     { "zmq-ipc", "post to pull through zmq:// on ipc; a bare libzmq loop", row_zmq_ipc },
+    { "tcp", "post to pull through tcp://; libzmq tcp", row_tcp },
+    { "unix", "post to pull through unix://; libzmq ipc", row_unix },
     { "store-post-64", "durable posts of 64 posters; bare SQLite", row_store_post_64 },
     { "store-post-1", "durable posts of one poster; bare SQLite", row_store_post_1 },
     { "prefix-disk", "50 packets by prefix; SQLite range query", row_prefix_disk },

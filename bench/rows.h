@@ -12,6 +12,8 @@ int row_verify(bench *b);
 int row_mem_pull(bench *b);
 int row_zmq_tcp(bench *b);
 int row_zmq_ipc(bench *b);
+int row_tcp(bench *b);
+int row_unix(bench *b);
 int row_store_post_64(bench *b);
 int row_store_post_1(bench *b);
 int row_prefix_disk(bench *b);

@@ -43,19 +43,34 @@ bool ki_blocks_room(const blocks *q, size_t size) {
     return (q->last != NULL && q->lost == 0 && fits(q->last, size)) || q->unused != NULL;
 }
 
-static block *append(blocks *q) {
+block *ki_blocks_reserve(blocks *q) {
     block *b = q->unused;
-    CHECK(b != NULL);
-    q->unused = b->next;
-    b->next = NULL;
-    b->used = BATCH_HEAD;
-    b->count = 0;
-    b->closed = false;
+    if (b != NULL) {
+        q->unused = b->next;
+        q->taken++;
+        b->next = NULL;
+        b->used = BATCH_HEAD;
+        b->count = 0;
+        b->closed = false;
+        b->lost = 0;
+    }
+    return b;
+}
+
+void ki_blocks_append(blocks *q, block *b) {
+    CHECK(q->taken > 0);
+    q->taken--;
     b->lost = q->lost;
     q->lost = 0;
     *(q->last == NULL ? &q->first : &q->last->next) = b;
     q->last = b;
     q->queued++;
+}
+
+static block *append(blocks *q) {
+    block *b = ki_blocks_reserve(q);
+    CHECK(b != NULL);
+    ki_blocks_append(q, b);
     return b;
 }
 

@@ -37,6 +37,9 @@ void ki_blocks_check(const blocks *q);
 bool ki_blocks_room(const blocks *q, size_t size);
 /* There is. */
 void ki_blocks_put(blocks *q, const batch_item *item);
+/* A block to be filled without the lock, or NULL; and in with it, as the newest. */
+block *ki_blocks_reserve(blocks *q);
+void ki_blocks_append(blocks *q, block *b);
 /* There was none for so many: said in front of what comes next. */
 void ki_blocks_lose(blocks *q, uint32_t count);
 

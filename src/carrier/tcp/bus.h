@@ -25,10 +25,11 @@
 
 enum {
     CONNS_MAX = 160,
-    STRANGERS_MAX = 32, /* the eldest makes room */
-    SENDS_MAX = 4,      /* blocks in one sendmsg */
-    STALL_BEATS = 3,    /* full, and nothing taken: what comes is lost, and counted */
-    LINGER_BEATS = 3,   /* of close, to send what was taken */
+    STRANGERS_MAX = 32,        /* the eldest makes room */
+    SENDS_MAX = 4,             /* blocks in one sendmsg */
+    WHOLE_MIN = FRAME_MAX / 2, /* load of a batch that takes a block for itself */
+    STALL_BEATS = 3,  /* full, and nothing taken: what comes is lost, and counted */
+    LINGER_BEATS = 3, /* of close, to send what was taken */
     RETRY_BEATS_MAX = 300,
 };
 
@@ -95,6 +96,7 @@ typedef struct bus {
     size_t count, strangers;
     uint32_t failures, retry_beats, linger_beats;
     bool wants_new;
+    wants mine; /* own, as the thread knows it */
 
     /* under lock */
     pthread_mutex_t lock;

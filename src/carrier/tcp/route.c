@@ -94,7 +94,58 @@ static bool read_subject(const bus *b, const batch_item *item, char *subject) {
     return b->role == BUS_LEAF || item->subject_length == 0 || kith_subject_valid(subject);
 }
 
+/* Wants and who is open change on this thread alone, so they are read without the lock. */
+static bool all_for_us_alone(const bus *b, const conn *from, const frame *f) {
+    const uint8_t *at = f->body + BATCH_LOST;
+    char subject[256] = "";
+    for (size_t i = 0; b->role == BUS_HUB && i < b->count; i++) {
+        if (b->conns[i] != from && b->conns[i]->open) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; b->role == BUS_HUB && i < f->count; i++) {
+        batch_item item;
+        at += ki_tcp_item(at, &item);
+        if (!read_subject(b, &item, subject) ||
+            (subject[0] != '\0' && !ki_tcp_wanted(&b->mine, subject))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A batch that is nearly a block already becomes one: copied in one piece, and the lock
+ * is held for a moment only. False: not this one. */
+static bool take_whole(bus *b, conn *from, const frame *f) {
+    uint32_t load = f->length - BATCH_LOST;
+    if (from->route_at != 0 || load < WHOLE_MIN || !all_for_us_alone(b, from, f)) {
+        return false;
+    }
+    pthread_mutex_lock(&b->lock);
+    block *k = b->inbox.stalled ? NULL : ki_blocks_reserve(&b->inbox.q);
+    pthread_mutex_unlock(&b->lock);
+    if (k == NULL) {
+        return false;
+    }
+    memcpy(k->bytes + BATCH_HEAD, f->body + BATCH_LOST, load);
+    k->used = BATCH_HEAD + load;
+    k->count = f->count;
+    pthread_mutex_lock(&b->lock);
+    ki_blocks_lose(&b->inbox.q, ki_tcp_batch_lost(f));
+    ki_blocks_append(&b->inbox.q, k);
+    b->inbox_put += load;
+    ki_bus_wake_reader(b);
+    pthread_mutex_unlock(&b->lock);
+    if (b->role == BUS_HUB && ki_peer_consumed(&from->p, load)) {
+        from->credit_due = true;
+    }
+    return true;
+}
+
 bool ki_route_batch(bus *b, conn *from, const frame *f) {
+    if (take_whole(b, from, f)) {
+        return true;
+    }
     const uint8_t *end = f->body + f->length;
     char subject[256] = "";
     pthread_mutex_lock(&b->lock);
@@ -173,6 +224,7 @@ void ki_route_wants(bus *b) {
     pthread_mutex_lock(&b->lock);
     if (b->wants_new || b->follow_asked != b->follow_done) {
         b->wants_new = false;
+        b->mine = b->own;
         tell_all(b);
     }
     for (size_t i = 0; i < b->count; i++) {
