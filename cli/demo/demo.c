@@ -131,6 +131,18 @@ static void say_goodbye(demo *d) {
     }
 }
 
+/* Where the plugin is there, and a socket's name has room for the folder's. */
+static void look_for_zmq(demo *d) {
+    kith_link *link = NULL;
+    snprintf(d->zmq_url, sizeof d->zmq_url, "zmq://%.500s/zmq", d->folder);
+    if (kith_link_open(&link, d->zmq_url, NULL, NULL) < 0) d->zmq_url[0] = '\0';
+    kith_link_close(&link);
+}
+
+static void add_link(building *b, const char *url) {
+    snprintf(b->links[b->link_count++], sizeof b->links[0], "%s", url);
+}
+
 static bool set_up(demo *d) {
     snprintf(d->dir, sizeof d->dir, "%.500s/swarm", d->folder);
     snprintf(d->shared, sizeof d->shared, "%.500s/shared", d->folder);
@@ -139,6 +151,7 @@ static bool set_up(demo *d) {
     if (mkdir(d->dir, 0700) < 0 || mkdir(d->shared, 0700) < 0) {
         return false;
     }
+    look_for_zmq(d);
     for (unsigned i = 0; i < d->count; i++) {
         cell *c = &d->cells[i];
         building *b = &c->is;
@@ -153,11 +166,13 @@ static bool set_up(demo *d) {
             return false;
         }
         if (both || i % 2 == 0) {
-            snprintf(b->links[b->link_count++], sizeof b->links[0], "%s", d->dir_url);
+            add_link(b, d->dir_url);
         }
         if (both || i % 2 == 1) {
-            snprintf(b->links[b->link_count++], sizeof b->links[0], "%s", d->sqlite_url);
+            add_link(b, d->sqlite_url);
         }
+        /* Some hear each other twice, and count it once. */
+        if (d->zmq_url[0] != '\0' && i % 4 == 3) add_link(b, d->zmq_url);
     }
     return true;
 }

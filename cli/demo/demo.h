@@ -28,7 +28,7 @@ typedef struct building {
     bool liar, relay;
     uint64_t seed; /* of its key */
     char store[DEMO_PATH];
-    char links[2][DEMO_PATH + 16];
+    char links[3][DEMO_PATH + 16];
     size_t link_count;
 } building;
 
@@ -68,6 +68,7 @@ typedef struct demo {
     uint64_t begun_ns;
     char folder[DEMO_PATH], dir[DEMO_PATH], shared[DEMO_PATH];
     char dir_url[DEMO_PATH + 16], sqlite_url[DEMO_PATH + 16];
+    char zmq_url[DEMO_PATH + 16]; /* "": this build has no such carrier */
     cell cells[DEMO_NODES_MAX];
     unsigned windows_due; /* every building has been given so many */
     char event[120];      /* what happened last */

@@ -77,8 +77,9 @@ void screen_paint(demo *d, double seconds) {
         fprintf(d->out->to, "\033[%dA", d->painted);
     }
     d->painted = 0;
-    line(d, "%skith %s demo%s  %u nodes, carriers dir and sqlite, nothing listens  %2.0f s",
-        paint(d, BOLD), kith_version(), plain(d), d->count, seconds);
+    line(d, "%skith %s demo%s  %u nodes, carriers %s, no server  %2.0f s", paint(d, BOLD),
+        kith_version(), plain(d), d->count,
+        d->zmq_url[0] != '\0' ? "dir, sqlite and zmq" : "dir and sqlite", seconds);
     line(d, "%s   truth %+.3f, hidden from the nodes", DEMO_SUBJECT, d->truth);
     line(d, "%snode           alone, 95 %%        with the pool      packets%s",
         paint(d, DIM), plain(d));
@@ -199,6 +200,8 @@ static void end_json(demo *d, const verdict *v) {
     whole(&j, "largest", v->largest);
     whole(&j, "lost", v->lost);
     whole(&j, "doubled", v->doubled);
+    js_key(&j, "carriers");
+    js_text(&j, d->zmq_url[0] != '\0' ? "dir sqlite zmq" : "dir sqlite");
     js_key(&j, "digest_dir");
     js_hex(&j, v->by_dir, sizeof v->by_dir);
     js_key(&j, "digest_sqlite");

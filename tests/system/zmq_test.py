@@ -2,11 +2,13 @@
 """Running nodes over zmq://: who comes late, who was killed, who was stopped for a while and
 who loses the first of all ends with the same packets, each once."""
 import os
+import shutil
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, equal, expect, main, wait_until, whole
+from kit import KITH, PATIENCE, Node, Run, equal, expect, main, wait_until, whole
 
 hosts = 0
 
@@ -102,10 +104,22 @@ def other_machines_are_refused_in_words(where):
     equal(out, "")
 
 
+def where_libzmq_is_missing_the_package_is_named(where):
+    """The program alone, away from its build folder and from any plugin."""
+    node = Node(where, "a")
+    alone = os.path.join(where, "bin", "kith")
+    os.mkdir(os.path.dirname(alone))
+    shutil.copy(KITH, alone)
+    done = subprocess.run([alone, "sync", "zmq://127.0.0.1:24550"], env=node.env, text=True,
+                          capture_output=True, timeout=PATIENCE, check=False)
+    expect(done.returncode != 0 and "install libzmq3-dev" in done.stderr, done)
+
+
 main([
     late_joiners_and_the_killed_catch_up_over_tcp,
     late_joiners_and_the_killed_catch_up_in_a_folder,
     the_first_of_all_is_killed_and_nobody_is_alone,
     one_that_was_stopped_for_a_while_gets_what_it_missed,
     other_machines_are_refused_in_words,
+    where_libzmq_is_missing_the_package_is_named,
 ])
