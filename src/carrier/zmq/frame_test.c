@@ -39,6 +39,14 @@ static void a_place_is_read_as_it_is_written_and_nothing_else(void) {
     }
 }
 
+/* A NUL would hide what stands behind it, and equal places must be equal memory. */
+static void a_place_with_a_nul_inside_is_refused(void) {
+    static const char hidden[] = "127.0.0.1\0x:24550", folder[] = "/run\0x";
+    ki_zmq_place p;
+    EXPECT_INT(ki_zmq_place_parse(&p, hidden, sizeof hidden - 1, NULL), KITH_E_CONFIG);
+    EXPECT_INT(ki_zmq_place_parse(&p, folder, sizeof folder - 1, NULL), KITH_E_CONFIG);
+}
+
 static void other_machines_are_refused_and_told_why(void) {
     static const char *const far[] = { "0.0.0.0:24550", "192.168.1.5:24550", "8.8.8.8:1",
         "128.0.0.1:24550", "126.255.255.255:24550" };
@@ -201,6 +209,7 @@ static void w5_every_topic_ends_with_a_dot(void) {
 static const test_case cases[] = {
     { "a_place_is_read_as_it_is_written_and_nothing_else",
         a_place_is_read_as_it_is_written_and_nothing_else },
+    { "a_place_with_a_nul_inside_is_refused", a_place_with_a_nul_inside_is_refused },
     { "other_machines_are_refused_and_told_why", other_machines_are_refused_and_told_why },
     { "a_folder_that_is_too_long_is_refused", a_folder_that_is_too_long_is_refused },
     { "a_hello_comes_back_as_it_was", a_hello_comes_back_as_it_was },

@@ -37,7 +37,7 @@ static int parse_tcp(ki_zmq_place *p, const char *text, size_t length, kith_erro
         return bad(err, text, length, "write 127.0.0.1:PORT, or /FOLDER");
     }
     memcpy(p->host, named ? "127.0.0.1" : text, n);
-    if (inet_pton(AF_INET, p->host, &address) != 1) {
+    if (strlen(p->host) != n || inet_pton(AF_INET, p->host, &address) != 1) {
         return bad(err, text, length, "write 127.0.0.1:PORT, or /FOLDER");
     }
     if (ntohl(address.s_addr) >> 24 != 127) {
@@ -46,6 +46,7 @@ static int parse_tcp(ki_zmq_place *p, const char *text, size_t length, kith_erro
             "is there: use 127.0.0.1:PORT, or /FOLDER, or carry it over with ssh -L",
             (int) n, text);
     }
+    memset(p->host, 0, sizeof p->host); /* all bytes count */
     (void) inet_ntop(AF_INET, &address, p->host, sizeof p->host);
     size_t at = n + 1, digits;
     digits = at < length ? read_number(text + at, length - at, 65534, &p->live) : 0;
