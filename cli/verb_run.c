@@ -174,6 +174,19 @@ static void tell_changes(run_log *l, const settings *old, const settings *new) {
     if (changes == 0) log_say(l, LOG_INFO, "config", "nothing changed");
 }
 
+/* Another node by other settings; where that cannot be, the one of before again. */
+static int change_node(runner *r, settings *fresh) {
+    settings *old = r->own;
+    r->own = fresh;
+    kith_node_close(&r->node);
+    int code = open_node(r);
+    if (code != 0) {
+        r->own = old;
+        (void) !open_node(r); /* with what worked before */
+    }
+    return code;
+}
+
 /* Everything new is made before anything old is given up. */
 static void reload(runner *r) {
     settings *fresh = NULL;
@@ -192,18 +205,8 @@ static void reload(runner *r) {
     if (code == 0) code = config_check(&looked_at);
     if (code == 0) code = sources_init(s, &looked_at, fresh);
     if (code == 0) code = actions_init(a, &looked_at, fresh, r->key);
-    kith_node *old_node = r->node;
     settings *old = r->own;
-    if (code == 0) {
-        r->own = fresh;
-        kith_node_close(&old_node);
-        r->node = NULL;
-        code = open_node(r);
-        if (code != 0) {
-            r->own = old;
-            (void) !open_node(r); /* with what worked before */
-        }
-    }
+    if (code == 0) code = change_node(r, fresh);
     if (code != 0) {
         log_say(&r->log, LOG_ERROR, "config", "kept the old configuration");
         if (s != NULL) sources_fini(s);

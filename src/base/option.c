@@ -307,6 +307,14 @@ static int show_suffixed(const suffix *list, int64_t number, char *ret_text, siz
         number == 0 ? "" : best->text);
 }
 
+static int show_word(const char *words, int index, char *ret_text, size_t size) {
+    for (; index > 0 && *words != '\0'; index--) {
+        words += strcspn(words, "|");
+        words += *words == '|';
+    }
+    return snprintf(ret_text, size, "%.*s", (int) strcspn(words, "|"), words);
+}
+
 size_t kith_option_show(
     const kith_option *o, const void *self, char *ret_text, size_t size) {
     CHECK(o != NULL);
@@ -335,16 +343,10 @@ size_t kith_option_show(
         memcpy(&yes, field, sizeof yes);
         n = snprintf(ret_text, size, "%s", yes ? "yes" : "no");
         break;
-    case KITH_OPTION_ONE: {
+    case KITH_OPTION_ONE:
         memcpy(&one, field, sizeof one);
-        const char *p = o->words;
-        for (int i = 0; i < one && *p != '\0'; i++) {
-            p += strcspn(p, "|");
-            p += *p == '|';
-        }
-        n = snprintf(ret_text, size, "%.*s", (int) strcspn(p, "|"), p);
+        n = show_word(o->words, one, ret_text, size);
         break;
-    }
     case KITH_OPTION_REAL:
         memcpy(&real, field, sizeof real);
         n = snprintf(ret_text, size, "%.17g", real);

@@ -35,37 +35,44 @@ static bool git_tree(int folder) {
     return !S_ISDIR(st.st_mode) || fstatat(folder, ".git/HEAD", &st, 0) == 0;
 }
 
+/* One of the folders above the key: the first `length` bytes of `path`. */
+static int judge_folder(int fd, const char *path, size_t length, kith_error *err) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return ki_fail_sys(err, "look at %s", path);
+    }
+    int n = length == 0 ? 1 : (int) length; /* the root has a name, too */
+    if (!folder_safe(&st)) {
+        return ki_fail(err, KITH_E_DENIED,
+            "others may write in %.*s, a folder above the key; do: chmod go-w %.*s", n,
+            path, n, path);
+    }
+    if (git_tree(fd)) {
+        return ki_fail(err, KITH_E_DENIED,
+            "%.*s is a git work tree, and a commit would publish the key; do: keep it "
+            "elsewhere, and name it by --key or KITH_KEY_FILE",
+            n, path);
+    }
+    bool last = path[length + strspn(path + length, "/")] == '\0';
+    return !last || owner_safe(&st)
+               ? 0
+               : ki_fail(err, KITH_E_DENIED,
+                     "%s belongs to somebody else; do: chown it, or run as its owner",
+                     path);
+}
+
 /* Opens `folder`, no link in its path, and looks at each one above it. */
 static int open_folder(const char *folder, kith_error *err) {
-    struct stat st;
     CHECK(folder[0] == '/'); /* realpath made it */
     int fd = open("/", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     if (fd < 0) (void) ki_fail_sys(err, "open /");
     for (const char *p = folder; fd >= 0;) {
-        if (fstat(fd, &st) < 0) {
-            (void) ki_fail_sys(err, "look at %s", folder);
-            break;
-        }
-        if (!folder_safe(&st)) {
-            (void) ki_fail(err, KITH_E_DENIED,
-                "others may write in %.*s, a folder above the key; do: chmod go-w %.*s",
-                p == folder ? 1 : (int) (p - folder), folder,
-                p == folder ? 1 : (int) (p - folder), folder);
-            break;
-        }
-        if (git_tree(fd)) {
-            (void) ki_fail(err, KITH_E_DENIED,
-                "%.*s is a git work tree, and a commit would publish the key; do: keep it "
-                "elsewhere, and name it by --key or KITH_KEY_FILE",
-                p == folder ? 1 : (int) (p - folder), folder);
+        if (judge_folder(fd, folder, (size_t) (p - folder), err) < 0) {
             break;
         }
         p += strspn(p, "/");
         if (*p == '\0') {
-            if (owner_safe(&st)) return fd;
-            (void) ki_fail(err, KITH_E_DENIED,
-                "%s belongs to somebody else; do: chown it, or run as its owner", folder);
-            break;
+            return fd;
         }
         char name[NAME_MAX + 1];
         size_t n = strcspn(p, "/");

@@ -99,9 +99,23 @@ static int check_log(const char *path, kith_error *err) {
                : r;
 }
 
-int ki_lite_check(const char *place, const char *query, kith_error *err) {
-    char path[LITE_PATH], beside[LITE_PATH], waiting[LITE_PATH + 64];
+static int check_epoch(const char *path, kith_error *err) {
+    char beside[LITE_PATH];
     ki_epoch epoch;
+    (void) snprintf(beside, sizeof beside, "%.980s-epoch", path);
+    int r = ki_epoch_read(beside, &epoch, err);
+    if (r == 0 && epoch.partial == 1) {
+        r = ki_epoch_read(beside, &epoch, err); /* it may have been rising just then */
+    }
+    if (r == 0 && epoch.partial == 1) {
+        r = ki_fail(
+            err, KITH_E_CORRUPT, "%.200s: only one of its two copies is whole", beside);
+    }
+    return r == KITH_E_MISSING ? 0 : r;
+}
+
+int ki_lite_check(const char *place, const char *query, kith_error *err) {
+    char path[LITE_PATH], waiting[LITE_PATH + 64];
     struct stat st = { 0 };
     lite_db db = { 0 };
     (void) query;
@@ -116,16 +130,7 @@ int ki_lite_check(const char *place, const char *query, kith_error *err) {
     if (r < 0) {
         return r;
     }
-    (void) snprintf(beside, sizeof beside, "%.980s-epoch", path);
-    r = ki_epoch_read(beside, &epoch, err);
-    if (r == 0 && epoch.partial == 1) {
-        r = ki_epoch_read(beside, &epoch, err); /* it may have been rising just then */
-    }
-    if (r == 0 && epoch.partial == 1) {
-        r = ki_fail(
-            err, KITH_E_CORRUPT, "%.200s: only one of its two copies is whole", beside);
-    }
-    r = r == KITH_E_MISSING ? 0 : r;
+    r = check_epoch(path, err);
     if (r == 0 && ki_lite_salvage_waits(path, waiting)) {
         r = ki_fail(err, KITH_E_CORRUPT, "%.200s waits to be brought back", waiting);
     }
