@@ -96,7 +96,6 @@ typedef struct bus {
     size_t count, strangers;
     uint32_t failures, retry_beats, linger_beats;
     bool wants_new;
-    wants mine; /* own, as the thread knows it */
 
     /* under lock */
     pthread_mutex_t lock;

@@ -94,20 +94,11 @@ static bool read_subject(const bus *b, const batch_item *item, char *subject) {
     return b->role == BUS_LEAF || item->subject_length == 0 || kith_subject_valid(subject);
 }
 
-/* Wants and who is open change on this thread alone, so they are read without the lock. */
-static bool all_for_us_alone(const bus *b, const conn *from, const frame *f) {
-    const uint8_t *at = f->body + BATCH_LOST;
-    char subject[256] = "";
+/* Nobody else is there whom it could go to: then it is brought as it is, and the link
+ * judges it. Who is open changes on this thread alone, so no lock. */
+static bool is_ours_alone(const bus *b, const conn *from) {
     for (size_t i = 0; b->role == BUS_HUB && i < b->count; i++) {
         if (b->conns[i] != from && b->conns[i]->open) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; b->role == BUS_HUB && i < f->count; i++) {
-        batch_item item;
-        at += ki_tcp_item(at, &item);
-        if (!read_subject(b, &item, subject) ||
-            (subject[0] != '\0' && !ki_tcp_wanted(&b->mine, subject))) {
             return false;
         }
     }
@@ -118,7 +109,7 @@ static bool all_for_us_alone(const bus *b, const conn *from, const frame *f) {
  * is held for a moment only. False: not this one. */
 static bool take_whole(bus *b, conn *from, const frame *f) {
     uint32_t load = f->length - BATCH_LOST;
-    if (from->route_at != 0 || load < WHOLE_MIN || !all_for_us_alone(b, from, f)) {
+    if (from->route_at != 0 || load < WHOLE_MIN || !is_ours_alone(b, from)) {
         return false;
     }
     pthread_mutex_lock(&b->lock);
@@ -224,7 +215,6 @@ void ki_route_wants(bus *b) {
     pthread_mutex_lock(&b->lock);
     if (b->wants_new || b->follow_asked != b->follow_done) {
         b->wants_new = false;
-        b->mine = b->own;
         tell_all(b);
     }
     for (size_t i = 0; i < b->count; i++) {
