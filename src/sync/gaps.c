@@ -44,8 +44,13 @@ static ki_gap_source *source_of(ki_gaps *g, uint64_t source, uint64_t epoch) {
     return room;
 }
 
-/* Each packet has one place; a later one takes it over. */
+/* Each packet has one place; a later one takes it over. Places of others' are the same in
+ * all nodes: what one has lost to a later one nobody has. So our own, which we are
+ * asked for first, have theirs by number: the last of them are always there. */
 static ki_recent *recent_of(ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq) {
+    if (source == g->me) {
+        return &g->recent[GAPS_RECENT + seq % GAPS_OWN];
+    }
     return &g->recent[mix(source, epoch, seq) % GAPS_RECENT];
 }
 
@@ -56,8 +61,8 @@ static bool is_it(const ki_recent *e, uint64_t source, uint64_t epoch, uint64_t 
 
 /* Bits of what lies between the newest so far and a newer one. */
 static void note(ki_gaps *g, ki_gap_source *e, uint64_t seq, bool live, uint64_t now_ns) {
-    if (e->newest == UINT64_MAX) {
-        e->newest = seq;
+    if (e->newest == UINT64_MAX) { /* an old one, brought, says not where its source is */
+        e->newest = live ? seq : e->newest;
     } else if (seq > e->newest) {
         uint64_t step = seq - e->newest;
         uint64_t skipped = step - 1 > GAPS_WINDOW ? GAPS_WINDOW : step - 1;

@@ -9,9 +9,10 @@
 #include "sync/frame.h"
 
 enum {
-    GAPS_SOURCES = 256, /* watched */
+    GAPS_SOURCES = 512, /* watched */
     GAPS_WAYS = 8,      /* places of one; the one heard longest ago makes room */
     GAPS_RECENT = 2048, /* packets that can be repeated */
+    GAPS_OWN = 1024,    /* of them our own, beside those */
     GAPS_REPAIRS = 256, /* waiting to be repeated */
     GAPS_WINDOW = 64,   /* numbers behind the newest that may be missing */
 };
@@ -40,7 +41,7 @@ typedef struct ki_gaps {
     uint64_t me; /* whose packets cannot be missing here */
     uint64_t dice, tokens_ns;
     ki_gap_source sources[GAPS_SOURCES];
-    ki_recent recent[GAPS_RECENT];
+    ki_recent recent[GAPS_RECENT + GAPS_OWN];
     uint32_t repair_count;
     ki_repair repairs[GAPS_REPAIRS];
     uint64_t asked, repaired, cancelled;
