@@ -32,6 +32,7 @@ static const struct kind {
     { "dir-scan", "new files in a folder; find and cat", row_dir_scan },
     { "post-to-stored", "one node to another; Ed25519 checks alone", row_post_to_stored },
     { "fresh-node", "an empty node takes all; copy and verify", row_fresh_node },
+    { "udp-paced", "a multicast group, repaired; bare sockets, the same pace", row_udp_paced },
     { "start", "kith --version; nats-server", row_start },
     { "idle", "an idle node, ready and resident; nats-server", row_idle },
     { "size", "the stripped command line; a limit", row_size },

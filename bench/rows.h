@@ -22,6 +22,7 @@ int row_checkpoint_tail(bench *b);
 int row_dir_scan(bench *b);
 int row_post_to_stored(bench *b);
 int row_fresh_node(bench *b);
+int row_udp_paced(bench *b);
 int row_start(bench *b);
 int row_idle(bench *b);
 int row_size(bench *b);
