@@ -132,7 +132,7 @@ static void w6_datagrams_of_wrong_length_are_dropped(void) {
     }
     getrusage(RUSAGE_SELF, &after);
     EXPECT_INT(rubbish_of(l), 150);
-    EXPECT(after.ru_maxrss - before.ru_maxrss < 64 + 256); /* KiB; the test's own too */
+    EXPECT(after.ru_maxrss - before.ru_maxrss < 1024); /* KiB, of 3,200 that were sent */
     close(s.fd);
     kith_link_close(&l);
     realm_free(&r);
