@@ -86,7 +86,7 @@ int ki_place_of_tcp(place *p, const char *text, kith_error *err) {
         p->length = sizeof v6;
     }
     return here ? 0
-                : ki_fail(err, KITH_E_DENIED,
+                : ki_fail(err, KITH_E_NOTSUP,
                       "%.80s is not on this machine: peers have no keys to prove who they "
                       "are yet, so only 127.0.0.1, [::1] and localhost are opened",
                       text);

@@ -50,7 +50,7 @@ static int find_loopback(int fd, const char *name, int *ret_index, kith_error *e
         return ki_fail_sys(err, "interface %s", name);
     }
     if ((request.ifr_flags & IFF_LOOPBACK) == 0) {
-        return ki_fail(err, KITH_E_DENIED,
+        return ki_fail(err, KITH_E_NOTSUP,
             "%s is not the loopback interface, and nothing protects this wire yet: "
             "only if=lo",
             name);

@@ -41,7 +41,7 @@ static int parse_tcp(ki_zmq_place *p, const char *text, size_t length, kith_erro
         return bad(err, text, length, "write 127.0.0.1:PORT, or /FOLDER");
     }
     if (ntohl(address.s_addr) >> 24 != 127) {
-        return ki_fail(err, KITH_E_DENIED,
+        return ki_fail(err, KITH_E_NOTSUP,
             "'%.*s' is reached by other machines, and links have no keys yet to tell who "
             "is there: use 127.0.0.1:PORT, or /FOLDER, or carry it over with ssh -L",
             (int) n, text);
