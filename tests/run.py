@@ -55,7 +55,9 @@ LEGS = [
     Leg("gcc", "build", "gcc"),
     Leg("asan", "build-asan", "gcc", SANE + ["-Db_sanitize=address,undefined"],
         ["--no-suite", "tidy"], 4),
-    Leg("clang", "build-clang", "clang", [], ["--no-suite", "tidy"]),
+    # What whole programs do to each other does not hang on the compiler: gcc and ASan show it.
+    Leg("clang", "build-clang", "clang", [],
+        [word for suite in ("tidy", "conform", "system", "demo") for word in ("--no-suite", suite)]),
     Leg("tsan", "build-tsan", "gcc", SANE + ["-Db_sanitize=thread"], ["--suite", "threaded"], 6),
     Leg("fuzz", "build-fuzz", "clang", SANE + ["-Db_sanitize=address,undefined", "-Dfuzz=true"],
         ["--suite", "fuzz"], 2, ["fuzzers"]),
@@ -63,6 +65,7 @@ LEGS = [
 
 # What is long in one build is long enough; inputs never seen go into two more.
 SOAKED = {"gcc": [], "asan": ["node/walk", "store/walk", "vectors"], "fuzz": ["--suite", "fuzz"]}
+JOBS = (os.cpu_count() or 1) + 1  # at once: many of them wait for a disk or for a moment
 ORPHAN_SECONDS = 60  # nothing that outlives its test needs longer to end by itself
 
 say_lock = threading.Lock()
@@ -209,6 +212,7 @@ def meson_tests(leg, folders, names, log):
     """Runs them, all of the leg's suites without a name; (seconds, test, results) of each."""
     argv = ["meson", "test", "-C", str(leg.folder), "--no-rebuild", "--logbase", log,
             "--timeout-multiplier", str(leg.patience * (20 if SOAK else 1)),
+            "--num-processes", str(JOBS),
             *(names or leg.suites)]
     log = leg.folder / f"meson-logs/{log}.json"
     log.unlink(missing_ok=True)
