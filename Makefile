@@ -33,7 +33,7 @@ soak: ## the long versions
 	@tools/setup.sh test && KITH_SOAK=1 tests/run.py
 bench: ## side by side with others, in one run
 	@tools/setup.sh bench && $(call setup,$(B)-release,$(HARD) -Dbench=true) && \
-		ninja -C $(B)-release --quiet cli/kith bench/kith-bench && \
+		ninja -C $(B)-release --quiet cli/kith bench/kith-bench carriers && \
 		$(B)-release/bench/kith-bench --kith $(B)-release/cli/kith $(BENCH) && \
 		bench/report.py
 foreign: ## the tests on a big-endian and on a 32-bit machine, under qemu
