@@ -24,20 +24,6 @@ enum {
 
 /* ---- open and close ---- */
 
-static void close_socket(void **socket) {
-    if (*socket != NULL) {
-        (void) zmq_close(*socket);
-        *socket = NULL;
-    }
-}
-
-static void close_fd(int *fd) {
-    if (*fd >= 0) {
-        (void) close(*fd);
-        *fd = -1;
-    }
-}
-
 void ki_seed0_close(ki_seed0 **seed) {
     ki_seed0 *s = *seed;
     if (s == NULL) {
@@ -46,16 +32,13 @@ void ki_seed0_close(ki_seed0 **seed) {
     ki_seed0_save(&s->store, s->host, s->place);
     (void) zmq_msg_close(&s->first);
     (void) zmq_msg_close(&s->second);
-    close_fd(&s->wake_fd);
-    close_fd(&s->bell_fd);
+    ki_zmq_close_fd(&s->wake_fd);
+    ki_zmq_close_fd(&s->bell_fd);
     ki_seed0_ask_end(&s->ask);
-    close_socket(&s->in);
-    close_socket(&s->out);
-    close_socket(&s->front);
-    if (s->context != NULL) {
-        while (zmq_ctx_term(s->context) != 0 && zmq_errno() == EINTR) {
-        }
-    }
+    ki_zmq_close_socket(&s->in);
+    ki_zmq_close_socket(&s->out);
+    ki_zmq_close_socket(&s->front);
+    ki_zmq_context_end(&s->context);
     free(s);
     *seed = NULL;
 }

@@ -5,7 +5,9 @@
 #include "base/dice.h"
 #include "base/fail.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <zmq.h>
 
 enum {
@@ -145,4 +147,24 @@ void ki_zmq_refresh(void *publisher) {
     int events = 0;
     size_t size = sizeof events;
     (void) zmq_getsockopt(publisher, ZMQ_EVENTS, &events, &size);
+}
+
+void ki_zmq_close_socket(void **socket) {
+    if (*socket != NULL) {
+        (void) zmq_close(*socket);
+        *socket = NULL;
+    }
+}
+
+void ki_zmq_close_fd(int *fd) {
+    if (*fd >= 0) {
+        (void) close(*fd);
+        *fd = -1;
+    }
+}
+
+void ki_zmq_context_end(void **context) {
+    while (*context != NULL && zmq_ctx_term(*context) != 0 && zmq_errno() == EINTR) {
+    }
+    *context = NULL;
 }

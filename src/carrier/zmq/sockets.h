@@ -44,4 +44,9 @@ int ki_zmq_fd(void *socket);
  * asked for. */
 void ki_zmq_refresh(void *publisher);
 
+/* Each closes what is there, and clears it; the sockets before their context. */
+void ki_zmq_close_socket(void **socket);
+void ki_zmq_close_fd(int *fd);
+void ki_zmq_context_end(void **context);
+
 #endif

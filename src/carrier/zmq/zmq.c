@@ -24,20 +24,6 @@
 
 /* ---- open and close ---- */
 
-static void close_socket(void **socket) {
-    if (*socket != NULL) {
-        (void) zmq_close(*socket);
-        *socket = NULL;
-    }
-}
-
-static void close_fd(int *fd) {
-    if (*fd >= 0) {
-        (void) close(*fd);
-        *fd = -1;
-    }
-}
-
 static void zmq_link_close(void *self) {
     ki_zmq *z = self;
     if (z->seed0 != NULL) {
@@ -47,15 +33,12 @@ static void zmq_link_close(void *self) {
     ki_zmq_talk_stop(z); /* says goodbye */
     (void) zmq_msg_close(&z->topic);
     (void) zmq_msg_close(&z->body);
-    close_fd(&z->wake_fd);
-    close_fd(&z->bell_fd);
-    close_socket(&z->in);
-    close_socket(&z->out);
-    close_socket(&z->router);
-    if (z->context != NULL) {
-        while (zmq_ctx_term(z->context) != 0 && zmq_errno() == EINTR) {
-        }
-    }
+    ki_zmq_close_fd(&z->wake_fd);
+    ki_zmq_close_fd(&z->bell_fd);
+    ki_zmq_close_socket(&z->in);
+    ki_zmq_close_socket(&z->out);
+    ki_zmq_close_socket(&z->router);
+    ki_zmq_context_end(&z->context);
     ki_zmq_unbind(z);
     pthread_cond_destroy(&z->met_changed);
     pthread_mutex_destroy(&z->state_lock);
