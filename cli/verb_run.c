@@ -133,7 +133,11 @@ static void tell_state(runner *r) {
     if (kith_store_stats(r->store, &stat, &err) == 0) {
         log_say(l, LOG_INFO, "state", "store: %llu packets, %llu own, %llu bytes%s%s",
             (unsigned long long) stat.packets, (unsigned long long) stat.own,
-            (unsigned long long) stat.bytes, stat.degraded ? ", degraded: " : "", stat.why);
+            (unsigned long long) stat.bytes,
+            stat.degraded         ? ", degraded: "
+            : stat.why[0] != '\0' ? "; "
+                                  : "",
+            stat.why);
     }
     log_say(l, LOG_INFO, "state", "accepted %llu, refused %llu, lost %llu, posted %llu",
         (unsigned long long) r->accepted, (unsigned long long) r->refused,

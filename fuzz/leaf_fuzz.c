@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Damaged files as salvage meets them: a page, a log, an epoch file. Whatever comes
  * out must have the form it claims. */
-#include "store/damage.h"
 #include "store/epoch.h"
 #include "store/leaf.h"
+#include "store/log.h"
 #include "store/vfs.h"
 
 #include "base/check.h"

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "store/damage.h"
+#include "store/log.h"
 #include "store/vfs.h"
 
 #include <poll.h>
@@ -82,16 +83,20 @@ static int check_packets(lite_db *db, kith_error *err) {
     return r < 0 || rc == SQLITE_OK ? r : ki_lite_fail(db, rc, "packets", err);
 }
 
-/* Who writes it meanwhile may have changed what was read before: damage stays. */
+/* Who writes it meanwhile may have changed what was read before: damage stays. Where
+ * nobody has it open, SQLite's index says what was committed last. */
 static int check_log(const char *path, kith_error *err) {
-    char name[LITE_PATH + 8];
+    char name[LITE_PATH + 8], index[LITE_PATH + 8], lock[LITE_PATH + 8];
     ki_log log;
     (void) snprintf(name, sizeof name, "%s-wal", path);
+    (void) snprintf(index, sizeof index, "%s-shm", path);
+    (void) snprintf(lock, sizeof lock, "%s-lock", path);
     int r = 0;
     for (int i = 0; i < LOOKS && r == 0 && (i == 0 || log.damaged); i++) {
         struct timespec pause = { .tv_nsec = PAUSE_NS };
         if (i > 0) (void) ppoll(NULL, 0, &pause, NULL);
         r = ki_log_scan(name, &log, NULL, NULL, err);
+        if (r == 0 && !ki_lite_is_held(lock)) ki_log_compare(index, &log);
     }
     return r == 0 && log.damaged
                ? ki_fail(err, KITH_E_CORRUPT, "the log is damaged behind frame %u of %u",

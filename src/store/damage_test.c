@@ -3,9 +3,9 @@
  * instead of 1,000. */
 #include "store/shim.h"
 
-#include "store/damage.h"
 #include "store/epoch.h"
 #include "store/kit.h"
+#include "store/log.h"
 #include "store/vfs.h"
 
 #include <sqlite3.h>
@@ -35,24 +35,6 @@ static bool spew(const char *name, const bytes *b) {
     bool done = fd >= 0 && write(fd, b->at, b->size) == (ssize_t) b->size;
     if (fd >= 0) (void) close(fd);
     return done;
-}
-
-/* A life that ends without closing: the log stays full. */
-static void leave_log(int posts) {
-    pid_t child = fork();
-    if (child == 0) {
-        kith_key *key = kit_key(1), *other = kit_key(2);
-        kith_store *s = kit_open(NULL);
-        for (int i = 0; i < posts && s != NULL; i++) {
-            if (kit_post(s, key, i % 2 == 0 ? "a.b" : "a.c", i, NULL) != 0) _exit(1);
-        }
-        kith_packet p = kit_packet(other, "f.g", 1, 1, 5);
-        if (s == NULL || kit_admit(s, &p, "dir") != 0) _exit(1);
-        if (kith_store_save(s, "cursor", "here", 4, true, NULL) != 0) _exit(1);
-        _exit(0);
-    }
-    int status = 0;
-    (void) waitpid(child, &status, 0);
 }
 
 static long flips(void) {
@@ -116,7 +98,7 @@ static void d5_a_flipped_bit_in_the_live_log_is_found(void) {
     size_t back = 0;
     kit_clean();
     shim.no_disk = true;
-    leave_log(PACKETS);
+    kit_leave_log(PACKETS);
     ki_log log;
     EXPECT_INT(ki_log_scan(kit_path("s.db-wal"), &log, NULL, NULL, NULL), 0);
     EXPECT(!log.damaged && log.committed > 20); /* behind it lies what an older log left */
@@ -129,7 +111,7 @@ static void d5_a_flipped_bit_in_any_page_is_found(void) {
     size_t back = 0;
     kit_clean();
     shim.no_disk = true;
-    leave_log(PACKETS);
+    kit_leave_log(PACKETS);
     kith_store *s = kit_open(NULL); /* and closed: everything moves to the pages */
     EXPECT(s != NULL);
     kith_store_close(&s);
@@ -140,7 +122,7 @@ static void d5_a_damaged_epoch_file_leads_to_no_reuse(void) {
     static bytes whole, bad;
     kith_key *key = kit_key(1);
     kit_clean();
-    leave_log(3);
+    kit_leave_log(3);
     EXPECT(slurp("s.db-epoch", &whole));
     uint64_t last = 1;
     for (int k = 0; k < 40; k++) {
@@ -167,7 +149,7 @@ static void d2_an_epoch_half_risen_is_no_damage(void) {
     static bytes whole;
     kith_key *key = kit_key(1);
     kit_clean();
-    leave_log(3);
+    kit_leave_log(3);
     EXPECT(slurp("s.db-epoch", &whole));
     for (int copy = 0; copy < 2; copy++) {
         ki_epoch was = { 0 }, e = { 0 };
@@ -199,42 +181,11 @@ static void d2_an_epoch_half_risen_is_no_damage(void) {
     kith_key_free(&key);
 }
 
-/* Frames of a commit that never came, as a kill leaves them: whole, and of this log. */
-static void leave_unfinished(void) {
-    pid_t child = fork();
-    if (child == 0) {
-        sqlite3 *sql = NULL;
-        static const char half[] =
-            "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=2; BEGIN; CREATE TABLE x(a);"
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) "
-            "INSERT INTO x SELECT randomblob(3000) FROM n";
-        bool good = sqlite3_open(kit_path("s.db"), &sql) == SQLITE_OK &&
-                    sqlite3_exec(sql, half, NULL, NULL, NULL) == SQLITE_OK;
-        _exit(good ? 0 : 1);
-    }
-    int status = 0;
-    EXPECT(waitpid(child, &status, 0) == child && status == 0);
-}
-
-static void d2_an_unfinished_commit_written_over_in_part_is_no_damage(void) {
-    kith_store_stat stat = { 0 };
-    kit_clean();
-    leave_log(PACKETS);
-    leave_unfinished();
-    EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
-    leave_log(1); /* fewer frames than those that lie there */
-    EXPECT_INT(kith_store_check(kit_url(), NULL), 0);
-    kith_store *s = kit_open_settled(&stat);
-    EXPECT(s != NULL && !stat.quarantined);
-    EXPECT_INT(kit_find(s, &(kith_query){ .origin = KITH_ORIGIN_OWN }).count, PACKETS + 1);
-    kith_store_close(&s);
-}
-
 /* The old file goes away bit by bit; own packets and small state come back. */
 static void quarantine_brings_back_what_it_can(void) {
     static bytes page;
     kit_clean();
-    leave_log(PACKETS);
+    kit_leave_log(PACKETS);
     kith_store *s = kit_open(NULL);
     EXPECT(s != NULL);
     kith_store_close(&s);
@@ -338,8 +289,6 @@ static const test_case cases[] = {
     { "d5_a_damaged_epoch_file_leads_to_no_reuse",
         d5_a_damaged_epoch_file_leads_to_no_reuse },
     { "d2_an_epoch_half_risen_is_no_damage", d2_an_epoch_half_risen_is_no_damage },
-    { "d2_an_unfinished_commit_written_over_in_part_is_no_damage",
-        d2_an_unfinished_commit_written_over_in_part_is_no_damage },
     { "quarantine_brings_back_what_it_can", quarantine_brings_back_what_it_can },
     { "a_large_store_is_looked_through_when_a_run_begins",
         a_large_store_is_looked_through_when_a_run_begins },

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define KIT_NOW INT64_C(1800000000000000) /* some day in 2027 */
@@ -182,6 +183,24 @@ static inline int kit_post(kith_store *s, const kith_key *key, const char *subje
     int r = kith_store_post(s, key, &p, 1, kit_at(KIT_NOW), NULL);
     if (ret != NULL) *ret = p;
     return r < 0 ? r : p.result;
+}
+
+/* A life that ends without closing: the log stays full. */
+static inline void kit_leave_log(int posts) {
+    pid_t child = fork();
+    if (child == 0) {
+        kith_key *key = kit_key(1), *other = kit_key(2);
+        kith_store *s = kit_open(NULL);
+        for (int i = 0; i < posts && s != NULL; i++) {
+            if (kit_post(s, key, i % 2 == 0 ? "a.b" : "a.c", i, NULL) != 0) _exit(1);
+        }
+        kith_packet p = kit_packet(other, "f.g", 1, 1, 5);
+        if (s == NULL || kit_admit(s, &p, "dir") != 0) _exit(1);
+        if (kith_store_save(s, "cursor", "here", 4, true, NULL) != 0) _exit(1);
+        _exit(0);
+    }
+    int status = 0;
+    (void) waitpid(child, &status, 0);
 }
 
 typedef struct kit_list {

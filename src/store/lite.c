@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "store/damage.h"
+#include "store/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,8 @@
  *   lite_ask.c     readers, and what all questions share
  *   lite_find.c    questions; lite_latest.c, lite_outbox.c: those of pooling, of carriers
  *   lite_state.c   small state, stats, check, backup
- *   damage.c       the log before SQLite sees it; quarantine
+ *   log.c          the log before SQLite sees it: whole, cut off or damaged
+ *   damage.c       pages as they lie there; copies
  *   salvage.c      packets out of damaged files
  */
 #ifndef STORE_LITE_H

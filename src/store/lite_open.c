@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "store/damage.h"
+#include "store/log.h"
 #include "store/vfs.h"
 
 #include <errno.h>
@@ -133,11 +134,11 @@ static void close_writer(lite *s) {
 }
 
 /* Reads every page where that is quick, or where something was not ended well. A page
- * that the last life was just moving out of the log may be torn: where no epoch lets us
- * set it aside, it is moved again first. A disk that is full is no reason not to look. */
+ * that the last life was just moving out of the log may be torn, and is no damage: what
+ * is in the log is moved again first. A disk that is full is no reason not to look. */
 static int look_through(lite *s, bool thorough, kith_error *err) {
     int64_t pages = 0;
-    if (thorough && access(s->epoch_path, F_OK) != 0) {
+    if (thorough) {
         (void) sqlite3_wal_checkpoint_v2(
             s->writer.sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     }
@@ -177,25 +178,30 @@ static bool emptied(const lite *s, bool log_left) {
 
 typedef struct log_state {
     bool left, damaged;
-    bool cut_off; /* whoever wrote it was killed in the middle of a commit */
+    bool cut_off; /* whoever wrote it ended in the middle of a commit */
 } log_state;
 
 /* The log before SQLite sees it, when nobody else has it open. What was behind the
  * damage was acknowledged: a copy is kept, and read again in the background. */
 static int look_at_log(lite *s, log_state *ret, kith_error *err) {
-    char path[LITE_PATH + 8];
+    char path[LITE_PATH + 8], index[LITE_PATH + 8];
     ki_log log;
     struct stat st;
     (void) snprintf(path, sizeof path, "%s-wal", s->path);
+    (void) snprintf(index, sizeof index, "%s-shm", s->path);
     ret->left = stat(path, &st) == 0 && st.st_size > 0;
     if (emptied(s, ret->left)) {
         ret->left = false;
         return ki_lite_quarantine(s, err);
     }
     int r = ki_log_scan(path, &log, NULL, NULL, err);
-    ret->cut_off = r == 0 && log.valid > log.committed;
-    if (r < 0 || !log.damaged) {
+    if (r < 0) {
         return r;
+    }
+    ki_log_compare(index, &log);
+    ret->cut_off = log.cut_off;
+    if (!log.damaged) {
+        return 0;
     }
     ret->damaged = true;
     return ki_lite_aside_log(s, err);
@@ -240,9 +246,12 @@ static int open_database(lite *s, bool search, kith_error *err) {
         r = settle_epoch(s, fresh, log.damaged, err);
     }
     if (r == 0 && log.cut_off) {
-        /* What we write over the beginning of an unfinished commit would leave the rest
-         * of it behind ours, and that looks like damage: the log begins anew. */
+        /* What we write must not build on a commit of which nobody knows whether it is on
+         * disk, nor leave half of one behind it: the log begins anew. */
         (void) drain_log(s, NULL);
+        ki_lite_health(s, false,
+            "the log ended in a commit that was cut off: nobody was told of it, and "
+            "nothing acknowledged is missing");
     }
     if (r == 0 && (fresh || log.damaged)) {
         int rc = settle_floor(s);

@@ -15,6 +15,7 @@
 #include "base/fail.h"
 #include "store/damage.h"
 #include "store/leaf.h"
+#include "store/log.h"
 #include "store/vfs.h"
 
 #include <dirent.h>

@@ -60,6 +60,7 @@ static struct {
     bool on;                 /* undo is kept */
     long changes, syncs;     /* so far */
     long cut_at;             /* the change at which the power goes; 0: never */
+    long cut_sync;           /* the sync instead of which it goes, or a kill comes */
     int cut_how;             /* 0 all, 1 random half, 2 sectors, 3 nothing is lost */
     long fail_at, fail_sync; /* the change, the sync that fails; 0: none */
     int fail_errno;          /* of it; -1: half is written */
@@ -238,6 +239,7 @@ static int shim_sync(int fd, long number) {
     bool folder = shim.on && !file && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
     if (file || folder) {
         shim.syncs++;
+        if (shim.cut_sync != 0 && shim.syncs == shim.cut_sync) shim_cut();
         bool fails =
             shim.fail_sync != 0 && (shim.syncs == shim.fail_sync ||
                                        (shim.for_ever && shim.syncs > shim.fail_sync));
