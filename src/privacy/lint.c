@@ -11,7 +11,8 @@
 
 enum {
     SERIES = 4,  /* numbers in a row */
-    LONG = 7,    /* digits that are no count any more, zeros at the end aside */
+    LONG = 7,    /* digits that are no count any more ... */
+    ROUND = 3,   /* unless all but so many are zeros at the end */
     HEX_MIN = 7, /* as short names of commits */
     MIXED = 8,   /* letters and digits in one run ... */
     MIXED_DIGITS = 4,
