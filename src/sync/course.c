@@ -18,6 +18,10 @@
 #define AGAIN_MAX_NS (300 * SECOND_NS)
 /* Somebody else asks this peer: what it says helps us too. */
 #define OTHERS_NS (2 * SECOND_NS)
+/* So long a comparison waits for holes to be mended. */
+#define MENDED_NS (3 * SECOND_NS)
+/* Others compare just now. */
+#define TALK_NS (SECOND_NS / 10)
 /* An exchange that gained nothing for so long lets another begin; and ends. */
 #define STALLED_NS (2 * SECOND_NS)
 #define USELESS_NS (60 * SECOND_NS)
@@ -148,15 +152,30 @@ static bool done_asking(const ki_exchange *x) {
            x->range_count == 0;
 }
 
+/* What it tells the other helps us too; its next HELLO says what is left. */
+static void leave_to_another(ki_sync *s, ki_exchange *x) {
+    ki_peer *p = &s->peers[x->peer];
+    ki_ask_end(s, x, false, OTHERS_NS);
+    p->differs = false;
+    p->backoff_ns = 0;
+}
+
+/* KEYS may bring what we lack, or what others ask each other. */
+static bool may_be_mended(const ki_sync *s) {
+    bool talk = s->overheard_ns != 0 && s->overheard_ns + TALK_NS > s->now_ns;
+    return talk || ki_gaps_open(&s->gaps);
+}
+
 static void step_wait(ki_sync *s, ki_exchange *x) {
     ki_peer *p = &s->peers[x->peer];
     bool known = false, equal = ki_peer_equal(s, p, &known);
+    bool patient = x->began_ns + MENDED_NS > s->now_ns;
     if (!p->differs || equal) {
         ki_ask_end(s, x, true, 0); /* it is mended meanwhile */
     } else if (asked_lately(s, p) && p->asked_ns > x->began_ns) {
-        ki_ask_end(s, x, false, OTHERS_NS); /* its next HELLO tells what is left */
-        p->differs = false;
-        p->backoff_ns = 0;
+        leave_to_another(s, x);
+    } else if (patient && may_be_mended(s)) {
+        x->due_ns = s->now_ns + dice_below(&s->dice, MENDED_NS / 4);
     } else if (known) {
         x->changes = x->view->changes;
         ki_pass_begin(s, x);
@@ -181,6 +200,25 @@ static bool give_up(ki_sync *s, ki_exchange *x) {
     return false;
 }
 
+static bool overdue(const ki_sync *s, const ki_exchange *x) {
+    for (uint32_t i = 0; i < SYNC_WINDOW; i++) {
+        const ki_slot *slot = &x->slots[i];
+        if (slot->rid != 0 &&
+            (slot->tries > 1 || (slot->tries == 1 && slot->due_ns <= s->now_ns))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* We ask in vain and another asks too. When a wire that was down comes back, all who
+ * ask the same peer would be answered at the same moment. */
+static bool asked_in_vain(const ki_sync *s, const ki_exchange *x) {
+    const ki_peer *p = &s->peers[x->peer];
+    bool others = asked_lately(s, p) && p->asked_ns > x->began_ns;
+    return !x->answered && (others || ki_gaps_open(&s->gaps)) && overdue(s, x);
+}
+
 /* Whoever only keeps us busy is left, longer each time. */
 static bool gains_nothing(const ki_sync *s, ki_exchange *x) {
     if (x->seen_changes != x->view->changes) {
@@ -201,6 +239,10 @@ void ki_ask_step(ki_sync *s, ki_exchange *x) {
         if (s->now_ns >= x->due_ns) {
             step_wait(s, x);
         }
+        return;
+    }
+    if (asked_in_vain(s, x)) {
+        leave_to_another(s, x);
         return;
     }
     if (give_up(s, x)) {

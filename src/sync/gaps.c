@@ -20,6 +20,20 @@
 #define KEYS_PACKETS  64          /* repeated for one KEYS */
 #define REPAIRS_PER_S 1000        /* in all */
 #define REPEAT_NS     (100 * MS)  /* not again so soon after somebody repeated it */
+/* The whole group asks 50 times a second, and once more for two packets it hears. Half
+ * of it deaf for two seconds would ask for everything at once. */
+#define PACE_NS       (20 * MS)
+#define PACE_SAVED_NS (100 * MS)
+#define PACE_LIVE_NS  (10 * MS)
+
+/* Somebody asked, or posted. */
+static void pace(ki_gaps *g, bool asked, uint64_t now_ns) {
+    uint64_t least = now_ns > PACE_SAVED_NS ? now_ns - PACE_SAVED_NS : 0;
+    uint64_t next = asked                       ? g->pace_ns + PACE_NS
+                    : g->pace_ns > PACE_LIVE_NS ? g->pace_ns - PACE_LIVE_NS
+                                                : 0;
+    g->pace_ns = next > least ? next : least;
+}
 
 static uint64_t mix(uint64_t source, uint64_t epoch, uint64_t seq) {
     uint64_t state = source ^ epoch * UINT64_C(0x9e3779b97f4a7c15) ^ seq << 20;
@@ -105,6 +119,9 @@ void ki_gaps_heard(ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t seq,
     }
     ki_gap_source *e = source_of(g, source, epoch);
     e->heard_ns = now_ns;
+    if (live && (e->newest == UINT64_MAX || seq > e->newest)) {
+        pace(g, false, now_ns);
+    }
     if (e->epoch == epoch) {
         note(g, e, seq, live, now_ns);
     }
@@ -171,6 +188,7 @@ static void plan(ki_gaps *g, ki_recent *e, uint64_t now_ns) {
 void ki_gaps_keys(ki_gaps *g, const ki_keys *keys, uint64_t now_ns) {
     uint64_t source = wire_get64(keys->source);
     uint32_t left = KEYS_PACKETS;
+    pace(g, true, now_ns);
     heard_asked(g, source, keys, now_ns);
     for (uint32_t k = 0; k < keys->count; k++) {
         const ki_run *run = &keys->runs[k];
@@ -213,11 +231,16 @@ bool ki_gaps_ask(ki_gaps *g, uint64_t now_ns, ki_keys *ret) {
             e->missing = 0;
             continue;
         }
+        if (g->pace_ns > now_ns) {
+            e->due_ns = now_ns + ASK_MIN_NS + dice_below(&g->dice, ASK_SPAN_NS);
+            continue;
+        }
         e->tries++;
         e->due_ns = now_ns + AGAIN_NS + dice_below(&g->dice, AGAIN_NS);
         runs_of(e, ret);
         if (ret->count > 0) {
             g->asked++;
+            pace(g, true, now_ns);
             return true;
         }
     }
@@ -236,6 +259,15 @@ bool ki_gaps_repair(ki_gaps *g, uint64_t now_ns, ki_item *ret) {
             g->repairs[i] = g->repairs[--g->repair_count];
             g->repaired++;
             g->tokens_ns = now_ns + 1000 * MS / REPAIRS_PER_S;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ki_gaps_open(const ki_gaps *g) {
+    for (int i = 0; i < GAPS_SOURCES; i++) {
+        if (g->sources[i].missing != 0 && g->sources[i].due_ns != 0) {
             return true;
         }
     }

@@ -40,6 +40,7 @@ typedef struct ki_gaps {
     bool exact;  /* everything is followed: a hole is a loss */
     uint64_t me; /* whose packets cannot be missing here */
     uint64_t dice, tokens_ns;
+    uint64_t pace_ns; /* what the group asked for is paid up to here: later, wait */
     ki_gap_source sources[GAPS_SOURCES];
     ki_recent recent[GAPS_RECENT + GAPS_OWN];
     uint32_t repair_count;
@@ -58,6 +59,8 @@ bool ki_gaps_asked(const ki_gaps *g, uint64_t source, uint64_t epoch, uint64_t s
 bool ki_gaps_ask(ki_gaps *g, uint64_t now_ns, ki_keys *ret);
 /* The next packet to repeat. */
 bool ki_gaps_repair(ki_gaps *g, uint64_t now_ns, ki_item *ret);
+/* Are there holes that somebody was or will be asked for? */
+bool ki_gaps_open(const ki_gaps *g);
 uint64_t ki_gaps_due(const ki_gaps *g);
 
 #endif

@@ -375,6 +375,7 @@ static void take_piece(ki_sync *s, ki_exchange *x, ki_peer *p, const ki_piece *p
     bool split = kind == ASK_EXPAND || kind == ASK_CELLS;
     measure(s, p, slot);
     x->moved_ns = s->now_ns;
+    x->answered = true;
     if (piece->kind == TELL_SPLIT && split) {
         take_split(s, x, slot, piece);
     } else if (piece->kind == TELL_ITEMS && split) {

@@ -183,6 +183,7 @@ static void overhear(ki_sync *s, const ki_head *head) {
     ki_peer *p = head->type == FRAME_ASK ? ki_peer_find(s, head->to) : NULL;
     if (p != NULL) {
         p->asked_ns = s->now_ns;
+        s->overheard_ns = s->now_ns;
     }
 }
 

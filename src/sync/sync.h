@@ -95,6 +95,7 @@ typedef struct ki_exchange {
     uint64_t due_ns;  /* WAIT, QUIET: until then */
     uint64_t hold_ns; /* a frame that is not full waits until then; 0: none does */
     uint64_t began_ns, moved_ns, quiet_ns; /* moved: the last answer or packet */
+    bool answered;                         /* by this peer, once at least */
     uint64_t gained_ns, gained; /* the last packet that was new, or pushed; how many */
     uint32_t open_count, open_peak, slot_count;
     uint32_t push_at, push_count, range_count;
@@ -185,7 +186,8 @@ typedef struct ki_sync {
     ki_peer peers[SYNC_PEERS_MAX];
     ki_exchange *exchanges[SYNC_EXCHANGES_MAX];
     /* answers */
-    uint64_t answered_ns; /* the last */
+    uint64_t answered_ns;  /* the last */
+    uint64_t overheard_ns; /* the last ASK of others to others */
     uint32_t frame_at, frame_count, data_at, data_count, job_at, job_count;
     ki_frame frames[SYNC_FRAMES_MAX];
     ki_item data[SYNC_DATA_MAX];
