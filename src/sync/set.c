@@ -142,24 +142,61 @@ static bool make_room(ki_set *t, const ki_item *item) {
     return true;
 }
 
-int ki_set_add(ki_set *t, const ki_item *item) {
-    CHECK(item->expiry != UINT64_MAX);
-    if (ki_set_has(t, item)) {
-        return KITH_DUPLICATE;
-    }
-    if (!make_room(t, item)) {
-        return KITH_E_MEMORY;
-    }
-    ki_sum one;
-    ki_sum_of(item, &one);
+static bool leaf_has(const leaf *l, const ki_item *item) {
+    uint32_t at = ki_set_place(l, item);
+    return at < l->count && ki_item_order(&l->items[at], item) == 0;
+}
+
+/* The way to where an item belongs. */
+typedef struct way {
+    inner *node[SET_HEIGHT_MAX];
+    uint32_t at[SET_HEIGHT_MAX];
+    leaf *leaf;
+    bool full; /* something on it must be split first */
+} way;
+
+/* What will be touched is fetched meanwhile. */
+static void fetch(const void *from, size_t size) {
+    for (size_t i = 0; i < size; i += 64) __builtin_prefetch((const char *) from + i, 1);
+}
+
+static void find_way(const ki_set *t, const ki_item *item, way *ret) {
     void *node = t->root;
+    ret->full = is_full(node, t->height);
     for (int h = t->height; h > 0; h--) {
         inner *n = node;
         uint32_t i = ki_set_child(n, item);
-        ki_sum_add(&n->sum[i], &one);
+        ret->node[h] = n;
+        ret->at[h] = i;
+        fetch(&n->sum[i], sizeof n->sum[i]);
         node = n->child[i];
+        if (h == 1) {
+            fetch(node, sizeof(leaf));
+        }
+        ret->full = ret->full || (h > 1 && is_full(node, h - 1));
     }
-    leaf *l = node;
+    ret->leaf = node;
+}
+
+int ki_set_add(ki_set *t, const ki_item *item) {
+    CHECK(item->expiry != UINT64_MAX);
+    way w = { .full = true };
+    ki_sum one;
+    if (t->root != NULL) {
+        find_way(t, item, &w);
+    }
+    ki_sum_of(item, &one); /* while memory is fetched */
+    if (w.leaf != NULL && leaf_has(w.leaf, item)) {
+        return KITH_DUPLICATE;
+    }
+    if (w.full || is_full(w.leaf, 0)) {
+        if (!make_room(t, item)) {
+            return KITH_E_MEMORY;
+        }
+        find_way(t, item, &w);
+    }
+    for (int h = t->height; h > 0; h--) ki_sum_add(&w.node[h]->sum[w.at[h]], &one);
+    leaf *l = w.leaf;
     CHECK(l->count < SET_LEAF_MAX);
     uint32_t at = ki_set_place(l, item);
     memmove(l->items + at + 1, l->items + at, (l->count - at) * sizeof *l->items);

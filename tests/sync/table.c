@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sync_table [packets [scenarios]]: the acceptance targets of sync, measured on a
- * simulated wire with the real frames. Counts, bytes and ratios, never seconds. The
+/* sync_table [packets [scenarios [target]]]: the acceptance targets of sync, measured on
+ * a simulated wire with the real frames. Counts, bytes and ratios, never seconds. The
  * presets are 10^6 packets and 10^4 scenarios, some minutes and 500 MB; the targets
- * are for those. */
+ * are for those. target: its rows alone. Exit 1 when one is missed. */
 #include "sync/chance.h"
 
 #include "security/key.h"
@@ -23,7 +23,7 @@ typedef struct figures {
 static void row(const char *what, const char *target, double got, double most) {
     bool good = got <= most;
     missed += !good;
-    printf("%-58s %-14s %10.2f  %s\n", what, target, got, good ? "ok" : "MISSED");
+    printf("%-58s %-14s %10.2f  %s\n", what, target, got, good ? "met" : "MISSED");
 }
 
 /* A packet of the past six days that lives seven. */
@@ -109,35 +109,51 @@ static figures newest(uint32_t n, double part, bool mixed, unsigned drop, unsign
     return f;
 }
 
+/* Of this thread: what others do on the machine is not counted. */
 static double seconds(void) {
     struct timespec t;
-    (void) clock_gettime(CLOCK_MONOTONIC, &t);
+    (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
-/* One signature check, in seconds: the least of some, as the machine is shared. */
+/* One signature check, in seconds. It is measured beside what is held against it, so
+ * that a slower moment is slower for both. */
 static double check_cost(void) {
-    uint8_t seed[32] = { 1 }, public[KITH_KEY_SIZE], signature[64], bytes[300] = { 0 };
+    static uint8_t public[KITH_KEY_SIZE], signature[64];
+    static bool made;
+    uint8_t seed[32] = { 1 }, bytes[300] = { 0 };
     kith_key *key = NULL;
-    double least = 1;
-    if (kith_key_from_seed(&key, seed, NULL) < 0) return 1;
-    kith_key_public(key, public);
-    ki_key_sign(key, "kith-sync-1", bytes, sizeof bytes, signature);
-    for (int i = 0; i < 200; i++) {
-        double from = seconds();
-        bool good = ki_key_verify(public, "kith-sync-1", bytes, sizeof bytes, signature);
-        double took = seconds() - from;
-        least = good && took < least ? took : least;
+    if (!made && kith_key_from_seed(&key, seed, NULL) == 0) {
+        kith_key_public(key, public);
+        ki_key_sign(key, "kith-sync-1", bytes, sizeof bytes, signature);
+        kith_key_free(&key);
+        made = true;
     }
-    kith_key_free(&key);
-    return least;
+    double from = seconds();
+    bool good = ki_key_verify(public, "kith-sync-1", bytes, sizeof bytes, signature);
+    double took = seconds() - from;
+    missed += !good;
+    return took;
 }
 
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *) a, y = *(const double *) b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *of, size_t count) {
+    qsort(of, count, sizeof *of, by_size);
+    return of[count / 2];
+}
+
+#define ROUNDS 15
+
+/* An ASK full of these pieces, in signature checks. */
 static double answer_cost(const ki_piece *piece, uint64_t nonce) {
     ki_sync *s = &w.nodes[0]->sync;
     ki_peer *p = ki_peer_find(s, w.nodes[1]->sync.me);
-    double least = 1;
-    for (int round = 0; round < 5 && p != NULL; round++) {
+    double took[ROUNDS] = { 0 }, check[ROUNDS] = { 1 };
+    for (int round = 0; round < ROUNDS && p != NULL; round++) {
         ki_head head = { .type = FRAME_ASK,
             .to = s->me,
             .from = p->id,
@@ -155,10 +171,10 @@ static double answer_cost(const ki_piece *piece, uint64_t nonce) {
         s->frame_count = s->data_count = 0;
         double from = seconds();
         (void) !ki_sync_take(s, out.bytes, out.length, w_time(&w, w.nodes[0]));
-        double took = seconds() - from;
-        least = took < least ? took : least;
+        took[round] = seconds() - from;
+        check[round] = check_cost();
     }
-    return least;
+    return median(took, ROUNDS) / median(check, ROUNDS);
 }
 
 /* The dearest frames that anybody can send. */
@@ -167,7 +183,7 @@ static void worst_frames(uint32_t n) {
     for (uint32_t i = 0; i < n; i++) w_keep(&w, 0, past(1000, 7 * DAY_US), true, true);
     w.nodes[1]->mute = false;
     for (uint64_t end = w.now_ns + 3 * SECOND_NS; w.now_ns < end;) w_step(&w, end);
-    double check = check_cost(), worst = 0;
+    double worst = 0;
     const ki_set *set = &ki_own_view(&w.nodes[0]->sync)->set;
     const ki_item *at = ki_set_at(set, set->count - 4000);
     ki_bound from = at == NULL ? BOUND_START : (ki_bound){ at->expiry, 0 };
@@ -175,7 +191,7 @@ static void worst_frames(uint32_t n) {
         { .kind = ASK_CELLS, .lo = from, .hi = BOUND_END, .count = 256 },
         { .kind = ASK_TAGS, .lo = from, .hi = BOUND_END, .count = 1 } };
     for (size_t i = 0; i < sizeof dear / sizeof *dear; i++) {
-        double cost = answer_cost(&dear[i], 1) / check;
+        double cost = answer_cost(&dear[i], 1);
         printf("# 16 pieces of kind %u: %.0f signature checks\n", dear[i].kind, cost);
         worst = cost > worst ? cost : worst;
     }
@@ -234,9 +250,10 @@ static void equal(uint32_t n) {
     w_end(&w);
 }
 
-static void unchanged(void) {
+static void unchanged(uint32_t n) {
     begin(1, 0, 0);
-    for (uint32_t i = 0; i < 5000; i++) {
+    n = n < 5000 ? n : 5000;
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t p = past(1000, 7 * DAY_US);
         if (i % 9 != 0) w_keep(&w, 0, p, true, true);
         if (i % 9 != 1) w_keep(&w, 1, p, true, true);
@@ -267,47 +284,66 @@ static void scenarios(long count) {
     row("7  scenarios: passes of an exchange", "<= 30", passes, 30);
 }
 
+#define BATCH   1000
+#define BATCHES 250
+
+/* Of the last inserts, when the tree is as large as it gets. */
 static void index_costs(uint32_t n) {
     for (int order = 0; order < 2; order++) {
+        static double took[BATCHES], check[BATCHES];
         ki_set set;
         uint64_t dice = 1;
+        double from = 0;
+        uint32_t batches = n / BATCH < BATCHES ? n / BATCH : BATCHES;
         ki_set_init(&set);
-        double from = seconds();
         for (uint32_t i = 0; i < n; i++) {
+            uint32_t left = n - i, batch = left % BATCH == 0 ? left / BATCH : n;
+            if (batch < batches) took[batch] = seconds() - from;
+            if (batch <= batches) check[batch - 1] = check_cost();
+            if (batch <= batches) from = seconds();
             ki_item item = { .expiry = order ? 1000 * (uint64_t) i : dice_roll(&dice) >> 2,
                 .id = { dice_roll(&dice), dice_roll(&dice) } };
             (void) !ki_set_add(&set, &item);
         }
-        double each = (seconds() - from) / n * 1e6;
+        took[0] = seconds() - from;
         row(order ? "9  index, in order: bytes per packet"
                   : "9  index, random: bytes per packet",
             "<= 90", (double) set.bytes / n, 90);
         row(order ? "9  index, in order: insert per signature check"
                   : "9  index, random: insert per signature check",
-            "<= 0.1", each * 1e-6 / check_cost(), 0.1);
+            "<= 0.1", median(took, batches) / BATCH / median(check, batches), 0.1);
         ki_set_fini(&set);
     }
 }
 
-int main(int argc, char **argv) {
-    uint32_t n = argc > 1 ? (uint32_t) strtoul(argv[1], NULL, 10) : 1000000;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("%-58s %-14s %10s\n", "target", "bound", "measured");
-    equal(n);
+static void few_bytes(uint32_t n) {
+    figures f = scattered(n, 1000, 100, 0, 0);
+    row("3  100 differences: bytes each", "<= 400", f.per, 400);
+    f = scattered(n, 1000, n / 100, 0, 0);
+    row("3  1 in 100 differs: bytes each", "<= 80", f.per, 80);
+}
+
+static void one(uint32_t n) {
     figures f = scattered(n, 1000, 1, 0, 0);
     row("2  one difference: frames", "<= 12", f.frames, 12);
     row("2  one difference: kB", "<= 2.5", f.bytes / 1000, 2.5);
-    row("3  100 differences: bytes each", "<= 400", scattered(n, 1000, 100, 0, 0).per, 400);
-    f = scattered(n, 1000, n / 100, 0, 0);
-    row("3  1 in 100 differs: bytes each", "<= 80", f.per, 80);
-    f = newest(n, 0.1, false, 0, 0);
+}
+
+static void tenth(uint32_t n) {
+    figures f = newest(n, 0.1, false, 0, 0);
     row("4  newest 10 %: bytes each", "<= 1", f.per, 1);
     row("4  newest 10 %: sent twice, %", "<= 5", f.twice, 5);
-    row("4  newest 10 %, mixed TTL: bytes each", "<= 15", newest(n, 0.1, true, 0, 0).per,
-        15);
-    f = newest(n, 2, false, 0, 0);
+    f = newest(n, 0.1, true, 0, 0);
+    row("4  newest 10 %, mixed TTL: bytes each", "<= 15", f.per, 15);
+}
+
+static void fresh(uint32_t n) {
+    figures f = newest(n, 2, false, 0, 0);
     row("5  fresh: control frames per 1,000 packets", "<= 1", f.frames / n * 1000, 1);
-    f = scattered(n, 1000, n / 100, 30, 10);
+}
+
+static void lossy(uint32_t n) {
+    figures f = scattered(n, 1000, n / 100, 30, 10);
     row("6  30 % loss, 1 in 100: bytes each", "<= 350", f.per, 350);
     row("6  30 % loss, 1 in 100: data", "<= 1.6", f.data, 1.6);
     f = newest(n, 2, false, 30, 10);
@@ -316,15 +352,36 @@ int main(int argc, char **argv) {
     f = newest(n, 0.1, false, 30, 10);
     row("6  30 % loss, newest 10 %: bytes each", "<= 60", f.per, 60);
     row("6  30 % loss, newest 10 %: data", "<= 1.6", f.data, 1.6);
+}
+
+static void sources(uint32_t n) {
     double few = scattered(n, 10, n / 100, 0, 0).per;
     double many = scattered(n, 40000, n / 100, 0, 0).per;
     row("8  10 against 40,000 sources: % apart", "<= 2",
         100 * (many > few ? many / few - 1 : few / many - 1), 2);
-    scenarios(argc > 2 ? strtol(argv[2], NULL, 10) : 10000);
-    index_costs(n);
-    worst_frames(n);
+}
+
+static void groups(uint32_t n) {
+    (void) n;
     group(false);
     group(true);
-    unchanged();
+}
+
+int main(int argc, char **argv) {
+    static void (*const targets[])(uint32_t n) = { NULL, equal, one, few_bytes, tenth,
+        fresh, lossy, NULL, sources, index_costs, worst_frames, groups, unchanged };
+    uint32_t n = argc > 1 ? (uint32_t) strtoul(argv[1], NULL, 10) : 1000000;
+    long runs = argc > 2 ? strtol(argv[2], NULL, 10) : 10000;
+    unsigned long only = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("%-58s %-14s %10s\n", "target", "bound", "measured");
+    for (unsigned long t = 1; t < sizeof targets / sizeof *targets; t++) {
+        if (only != 0 && only != t) continue;
+        if (t == 7)
+            scenarios(runs);
+        else
+            targets[t](n);
+    }
+    printf("# %d missed\n", missed);
     return missed != 0;
 }
