@@ -43,7 +43,7 @@ static int open_all(life *l) {
     const building *b = l->is;
     uint8_t seed[32] = { 'd', 'e', 'm', 'o', (uint8_t) b->number };
     memcpy(seed + 8, &b->seed, sizeof b->seed);
-    const char *links[] = { b->links[0], b->links[1], b->links[2] },
+    const char *links[] = { b->links[0], b->links[1], b->links[2], b->links[3] },
                *follows[] = { DEMO_SUBJECT };
     kith_signal_options window = {
         .kind = KITH_SIGNAL_MEAN, .count_max = WINDOW_COUNT, .count_min = WINDOW_COUNT

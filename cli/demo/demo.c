@@ -24,12 +24,6 @@
 #define QUIET_PART 0.25                /* of the whole: no new readings at the end */
 #define GOODBYE_NS UINT64_C(30000000000)
 
-static const char *const names[DEMO_NODES_MAX] = { "amber-fox", "blue-wren", "coal-newt",
-    "dusk-hare", "elm-owl", "fern-mole", "gold-crane", "hazel-stoat", "iris-toad",
-    "jade-lynx", "kelp-seal", "lime-finch", "moss-vole", "nut-jay", "oak-heron",
-    "pine-crow", "quartz-carp", "reed-otter", "sand-lark", "teal-duck", "umber-bat",
-    "violet-bee", "wheat-mouse", "yew-robin" };
-
 static volatile sig_atomic_t stopped;
 
 static void on_stop(int signal_number) {
@@ -129,52 +123,6 @@ static void say_goodbye(demo *d) {
     for (unsigned i = 0; i < d->count; i++) {
         bury(&d->cells[i], true);
     }
-}
-
-/* Where the plugin is there, and a socket's name has room for the folder's. */
-static void look_for_zmq(demo *d) {
-    kith_link *link = NULL;
-    snprintf(d->zmq_url, sizeof d->zmq_url, "zmq://%.500s/zmq", d->folder);
-    if (kith_link_open(&link, d->zmq_url, NULL, NULL) < 0) d->zmq_url[0] = '\0';
-    kith_link_close(&link);
-}
-
-static void add_link(building *b, const char *url) {
-    snprintf(b->links[b->link_count++], sizeof b->links[0], "%s", url);
-}
-
-static bool set_up(demo *d) {
-    snprintf(d->dir, sizeof d->dir, "%.500s/swarm", d->folder);
-    snprintf(d->shared, sizeof d->shared, "%.500s/shared", d->folder);
-    snprintf(d->dir_url, sizeof d->dir_url, "dir://%s", d->dir);
-    snprintf(d->sqlite_url, sizeof d->sqlite_url, "sqlite://%.580s/bus.db", d->shared);
-    if (mkdir(d->dir, 0700) < 0 || mkdir(d->shared, 0700) < 0) {
-        return false;
-    }
-    look_for_zmq(d);
-    for (unsigned i = 0; i < d->count; i++) {
-        cell *c = &d->cells[i];
-        building *b = &c->is;
-        bool liar = i + 1 == d->count, both = i < 2; /* two carry over */
-        *b = (building){ .number = i, .liar = liar, .relay = both, .seed = d->seed };
-        c->name = liar ? "sly-ferret" : names[i];
-        c->pid = c->wire = -1;
-        char home[DEMO_PATH];
-        snprintf(home, sizeof home, "%.500s/%s", d->folder, c->name);
-        snprintf(b->store, sizeof b->store, "sqlite:%.570s/store.db", home);
-        if (mkdir(home, 0700) < 0) {
-            return false;
-        }
-        if (both || i % 2 == 0) {
-            add_link(b, d->dir_url);
-        }
-        if (both || i % 2 == 1) {
-            add_link(b, d->sqlite_url);
-        }
-        /* Some hear each other twice, and count it once. */
-        if (d->zmq_url[0] != '\0' && i % 4 == 3) add_link(b, d->zmq_url);
-    }
-    return true;
 }
 
 /* ---- the play ---- */
@@ -312,9 +260,10 @@ int verb_demo(const call *c) {
         return fault(c->out, E_FOLDER, d.folder, "%s", strerror(errno));
     }
     int code = EXIT_SOFTWARE;
-    if (!set_up(&d)) {
+    if (!demo_set_up(&d)) {
         code = fault(c->out, E_FOLDER, d.folder, "%s", strerror(errno));
     } else {
+        screen_note(&d);
         draw_world(&d);
         bool played = play(&d);
         int why = errno;

@@ -3,7 +3,7 @@
  * world to them. The conductor alone knows the truth. What a building gets is raw
  * readings, one number after the other; what it tells is what a node knows.
  *
- *   conductor ──readings──► building: window ─► leaf ─► store ─► dir, sqlite
+ *   conductor ──readings──► building: window ─► leaf ─► store ─► dir, sqlite, zmq, udp
  *             ◄──reports───           answer ◄─ store ◄─────────┘
  */
 #ifndef DEMO_DEMO_H
@@ -28,7 +28,7 @@ typedef struct building {
     bool liar, relay;
     uint64_t seed; /* of its key */
     char store[DEMO_PATH];
-    char links[3][DEMO_PATH + 16];
+    char links[4][DEMO_PATH + 16];
     size_t link_count;
 } building;
 
@@ -69,6 +69,8 @@ typedef struct demo {
     char folder[DEMO_PATH], dir[DEMO_PATH], shared[DEMO_PATH];
     char dir_url[DEMO_PATH + 16], sqlite_url[DEMO_PATH + 16];
     char zmq_url[DEMO_PATH + 16]; /* "": this build has no such carrier */
+    char udp_url[64]; /* "": no multicast on the loopback here, for this reason: */
+    char udp_why[160];
     cell cells[DEMO_NODES_MAX];
     unsigned windows_due; /* every building has been given so many */
     char event[120];      /* what happened last */
@@ -88,11 +90,15 @@ typedef struct verdict {
     unsigned nodes_covered, nodes_asked;
 } verdict;
 
+/* places.c: the folders, the wires that work here, and who gets which. */
+bool demo_set_up(demo *d);
+
 bool verdict_of(demo *d, verdict *ret, char *ret_why, size_t size);
 
 void screen_paint(demo *d, double seconds);
 void screen_tick(demo *d, double seconds);
 void screen_say(demo *d, double seconds); /* the event, in one plain line */
+void screen_note(demo *d);                /* which wire is not there, and why */
 void screen_end(demo *d, const verdict *v);
 
 #endif

@@ -72,14 +72,31 @@ static void paint_cell(demo *d, const cell *c) {
         (unsigned long long) r->in, (unsigned long long) r->out, r->flagged);
 }
 
+/* The wires that are talked over here. */
+static const char *carriers(const demo *d, const char *between, char *ret, size_t size) {
+    bool zmq = d->zmq_url[0] != '\0', udp = d->udp_url[0] != '\0';
+    snprintf(ret, size, "dir%ssqlite%s%s%s%s", between, zmq ? between : "",
+        zmq ? "zmq" : "", udp ? between : "", udp ? "udp" : "");
+    return ret;
+}
+
+void screen_note(demo *d) {
+    if (d->udp_url[0] != '\0' || d->out->json || !d->out->tty) {
+        return;
+    }
+    line(d, "without udp: %s", d->udp_why);
+    d->painted = 0;
+}
+
 void screen_paint(demo *d, double seconds) {
+    char words[40];
     if (d->painted > 0) {
         fprintf(d->out->to, "\033[%dA", d->painted);
     }
     d->painted = 0;
     line(d, "%skith %s demo%s  %u nodes, carriers %s, no server  %2.0f s", paint(d, BOLD),
-        kith_version(), plain(d), d->count,
-        d->zmq_url[0] != '\0' ? "dir, sqlite and zmq" : "dir and sqlite", seconds);
+        kith_version(), plain(d), d->count, carriers(d, ", ", words, sizeof words),
+        seconds);
     line(d, "%s   truth %+.3f, hidden from the nodes", DEMO_SUBJECT, d->truth);
     line(d, "%snode           alone, 95 %%        with the pool      packets%s",
         paint(d, DIM), plain(d));
@@ -201,7 +218,12 @@ static void end_json(demo *d, const verdict *v) {
     whole(&j, "lost", v->lost);
     whole(&j, "doubled", v->doubled);
     js_key(&j, "carriers");
-    js_text(&j, d->zmq_url[0] != '\0' ? "dir sqlite zmq" : "dir sqlite");
+    char words[40];
+    js_text(&j, carriers(d, " ", words, sizeof words));
+    if (d->udp_url[0] == '\0') {
+        js_key(&j, "udp_left_out");
+        js_text(&j, d->udp_why);
+    }
     js_key(&j, "digest_dir");
     js_hex(&j, v->by_dir, sizeof v->by_dir);
     js_key(&j, "digest_sqlite");
