@@ -188,8 +188,11 @@ KITH_API KITH_MUST_USE int kith_store_check(const char *url, kith_error *err);
 KITH_API KITH_MUST_USE int kith_store_backup(
     kith_store *store, const char *path, kith_error *err);
 
-/* A number that changes whenever any process commits; cheap. */
+/* A number that changes whenever any process commits; cheap. And what a loop then asks,
+ * of stats the two that cost no count: last_arrival and evicted. */
 KITH_API uint64_t kith_store_version(kith_store *store);
+KITH_API KITH_MUST_USE int kith_store_head(
+    kith_store *store, uint64_t *ret_last_arrival, uint64_t *ret_evicted, kith_error *err);
 /* Readable when another process may have committed; -1: there is none. */
 KITH_API int kith_store_wake_fd(kith_store *store);
 

@@ -79,25 +79,23 @@ void ki_exchange_take(
     }
 }
 
-void ki_exchange_heard(kith_node *n, ki_node_link *l, const kith_packet *packet,
-    uint64_t arrival, bool own, kith_time now) {
+void ki_exchange_heard(kith_node *n, ki_node_link *l, const ki_news *news, kith_time now) {
     kith_content content;
+    const kith_packet *packet = news->packet;
     if (l->sync == NULL ||
         kith_packet_decode(packet->bytes, packet->length, &content) < 0) {
         return;
     }
-    uint8_t id[KITH_ID_SIZE];
     ki_heard heard = { .source = content.source,
         .epoch = content.epoch,
         .seq = content.seq,
         .t_end_us = content.t_end_us,
-        .own = own };
-    kith_packet_id(packet, id);
-    if (arrival != 0) {
-        ki_item_of(&heard.item, kith_packet_expires_us(&content), id, arrival);
+        .own = news->own };
+    if (news->arrival != 0) {
+        ki_item_of(&heard.item, kith_packet_expires_us(&content), news->id, news->arrival);
     }
     ki_sync_heard(l->sync, &heard, now);
-    if (!own) {
+    if (!news->own) {
         ki_twins_show(n, l, &content, now);
     }
 }

@@ -53,8 +53,14 @@ static uint64_t backoff(kith_node *n, uint32_t failures) {
     return wait / 2 + dice_below(&n->dice, wait / 2 + 1);
 }
 
+int ki_link_rewind(ki_node_link *l, const kith_position *to) {
+    l->era++;
+    return kith_link_rewind(l->link, to);
+}
+
 void ki_link_down(kith_node *n, ki_node_link *l, const char *why, kith_time now) {
     kith_link_close(&l->link);
+    l->era++;
     l->retry_ns = now.mono_ns + backoff(n, l->failures);
     l->failures += l->failures < UINT32_MAX;
     set_state(n, l, false, why);
@@ -95,14 +101,14 @@ static int resume(kith_node *n, ki_node_link *l, kith_time now) {
     int r = kith_store_load(n->store, name, at.cursor, sizeof at.cursor, &length);
     if (r == 0) {
         at.length = (uint8_t) length;
-        r = kith_link_rewind(l->link, &at);
+        r = ki_link_rewind(l, &at);
         if (r == KITH_E_MISSING) {
             ki_outbox_again(n, l, now);
         }
     }
     if (r != 0) {
         at = (kith_position){ .kind = KITH_FROM_START };
-        r = kith_link_rewind(l->link, &at);
+        r = ki_link_rewind(l, &at);
     }
     return r < 0 ? r : 0;
 }
@@ -152,7 +158,7 @@ void ki_links_reread(kith_node *n, kith_time now, bool was_ahead) {
         }
         if (l->link != NULL && (kith_link_can(l->link) & KITH_CAN_REPLAY) != 0) {
             kith_position start = { .kind = KITH_FROM_START };
-            (void) !kith_link_rewind(l->link, &start);
+            (void) ki_link_rewind(l, &start);
         }
         l->cursor_dirty = true;
         if (l->sync != NULL) {

@@ -40,28 +40,20 @@ static int look_at_store(kith_node *n) {
     if (version == n->version && n->last_arrival != 0) {
         return 0;
     }
-    kith_store_stat stat;
-    int r = kith_store_stats(n->store, &stat, NULL);
-    if (r < 0) {
-        return r;
+    int r = kith_store_head(n->store, &n->last_arrival, &n->evicted, NULL);
+    if (r == 0) {
+        n->version = version;
     }
-    n->version = version;
-    n->last_arrival = stat.last_arrival;
-    n->evicted = stat.evicted;
-    return 0;
+    return r;
 }
 
 static int link_turn(kith_node *n, ki_node_link *l, kith_time now) {
-    int pulled = ki_inbox_turn(n, l, now);
-    if (pulled < 0) {
-        return pulled;
-    }
     int sent = ki_outbox_turn(n, l, now);
     if (sent < 0) {
         return sent;
     }
     int told = ki_exchange_turn(n, l, now);
-    return told < 0 ? told : pulled + sent + told;
+    return told < 0 ? told : sent + told;
 }
 
 /* A store that fails is said once, and once more when it works again. */
@@ -105,6 +97,10 @@ int kith_node_step(kith_node *n, kith_time now) {
         int fed = ki_exchange_feed(n, now);
         did = fed < 0 ? fed : did + fed;
     }
+    if (did >= 0) {
+        int took = ki_inbox_turn(n, now);
+        did = took < 0 ? took : did + took;
+    }
     for (size_t i = 0; i < n->link_count && did >= 0; i++) {
         if (n->links[i].link == NULL) {
             continue;
@@ -132,5 +128,5 @@ bool kith_node_idle(const kith_node *n) {
             return false;
         }
     }
-    return n->version == kith_store_version(n->store);
+    return ki_verify_count(n->verify) == 0 && n->version == kith_store_version(n->store);
 }

@@ -113,6 +113,10 @@ int kith_node_open(
     n->due_ns = now.mono_ns;
     ki_clock_open(n, now);
     ki_index_init(&n->index);
+    if (ki_verify_open(&n->verify, ki_verify_threads(), NULL) < 0) {
+        free(n);
+        return ki_fail(err, KITH_E_MEMORY, "open a node");
+    }
     int r = take_key(n, c->key, err);
     if (r == 0) {
         r = set_up(n, c, err);
@@ -134,6 +138,10 @@ void kith_node_close(kith_node **node) {
     if (n == NULL) {
         return;
     }
+    if (n->verify != NULL) {
+        ki_inbox_close(n);
+    }
+    ki_verify_close(&n->verify);
     for (size_t i = 0; i < n->link_count; i++) {
         kith_link_close(&n->links[i].link);
         ki_exchange_close(&n->links[i]);
@@ -162,7 +170,7 @@ static int follow_links(kith_node *n, const char *pattern) {
         }
         if ((kith_link_can(link) & KITH_CAN_REPLAY) != 0) {
             kith_position start = { .kind = KITH_FROM_START };
-            (void) !kith_link_rewind(link, &start);
+            (void) ki_link_rewind(&n->links[i], &start);
         }
     }
     return 0;

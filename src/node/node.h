@@ -9,11 +9,16 @@
 #include <kith/address.h>
 #include <kith/node.h>
 
+#include "node/verify.h"
 #include "sync/sync.h"
 
-/* Items taken from one link, and packets given to it, in one turn: a turn stays
- * below some 5 ms of signature checks, so that no link waits long for another. */
+/* Signatures that a turn checks by itself: some 5 ms, so that no link waits long for
+ * another. Items taken from one link in a turn, and packets given to it. */
 #define NODE_BATCH 64
+#define NODE_PULLS 256
+#define NODE_GIVES 512
+/* Packets of one commit, at most. */
+#define NODE_COMMIT 512
 
 /* A link that has no room is asked again so soon: those that pace themselves have
  * room again then. */
@@ -27,6 +32,8 @@ typedef struct ki_node_link {
     bool up;
     char why[248];
     uint32_t failures;    /* to open, in a row */
+    uint32_t era;         /* grows when it is opened, closed or rewound */
+    uint32_t news;        /* packets in a row that nobody knew */
     uint64_t retry_ns;    /* open again then */
     uint64_t up_ns;       /* since when it is open */
     uint64_t outbox_ns;   /* post again then */
@@ -80,8 +87,10 @@ struct kith_node {
     kith_key *own_key;              /* of a node that was given none: for sync alone */
     uint64_t evicted, evicted_seen; /* by the store */
     bool store_failed;              /* told, and not yet healed */
-    kith_arrival arrivals[NODE_BATCH];
-    uint64_t tokens[NODE_BATCH];
+    kith_time now;                  /* of the last turn */
+    uint32_t turn;
+    ki_verify *verify; /* what came and is not stored yet */
+    kith_arrival arrivals[NODE_COMMIT];
 };
 
 /* In front of a way: sync brought it. */
@@ -92,6 +101,8 @@ void ki_links_watch(kith_node *n, kith_time now);
 void ki_links_reread(kith_node *n, kith_time now, bool was_ahead);
 int ki_link_try(kith_node *n, ki_node_link *l, kith_time now, kith_error *err);
 void ki_link_down(kith_node *n, ki_node_link *l, const char *why, kith_time now);
+/* To where it can; what is on its way from it is not acked any more. */
+int ki_link_rewind(ki_node_link *l, const kith_position *to);
 /* Name of the reading cursor in the store; room for KITH_STATE_NAME_MAX + 1. */
 void ki_link_cursor_name(const kith_node *n, const ki_node_link *l, char *ret_name);
 bool ki_node_follows(const kith_node *n, const char *subject);
@@ -104,9 +115,12 @@ void ki_clock_turn(kith_node *n, kith_time now);
 void ki_clock_refused(kith_node *n, int64_t t_end_us, kith_time now);
 
 /* Each returns how much it did, or < 0 when the store failed. */
-int ki_inbox_turn(kith_node *n, ki_node_link *l, kith_time now);
+int ki_inbox_turn(kith_node *n, kith_time now);
 int ki_outbox_turn(kith_node *n, ki_node_link *l, kith_time now);
 int ki_exchange_turn(kith_node *n, ki_node_link *l, kith_time now);
+
+/* What is on its way is stored, as far as the store can. */
+void ki_inbox_close(kith_node *n);
 
 /* outbox.c: the sending cursor, from the store; and back to the beginning, for a
  * medium that has nothing of ours, or for a clock that was ahead. */
@@ -128,8 +142,13 @@ int ki_exchange_follow(kith_node *n, ki_node_link *l);
 /* Reads what is new in the store into the index. */
 int ki_exchange_feed(kith_node *n, kith_time now);
 /* A packet came over a link, or was given to it. arrival 0: it was refused. */
-void ki_exchange_heard(kith_node *n, ki_node_link *l, const kith_packet *packet,
-    uint64_t arrival, bool own, kith_time now);
+typedef struct ki_news {
+    const kith_packet *packet;
+    const uint8_t *id;
+    uint64_t arrival;
+    bool own;
+} ki_news;
+void ki_exchange_heard(kith_node *n, ki_node_link *l, const ki_news *news, kith_time now);
 void ki_exchange_refuse(ki_node_link *l, const uint8_t id[KITH_ID_SIZE], int refusal);
 void ki_exchange_take(
     kith_node *n, ki_node_link *l, const uint8_t *bytes, size_t length, kith_time now);

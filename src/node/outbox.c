@@ -54,7 +54,8 @@ static int give(void *ctx, const kith_record *record) {
     }
     l->sent = record->arrival;
     l->last_ticket = record->arrival;
-    ki_exchange_heard(g->node, l, &record->packet, record->arrival, true, g->now);
+    ki_news news = { &record->packet, record->id, record->arrival, true };
+    ki_exchange_heard(g->node, l, &news, g->now);
     g->given++;
     return 0;
 }
@@ -66,7 +67,7 @@ static int give_some(kith_node *n, ki_node_link *l, kith_time now) {
     if (l->lot > 0 && l->settled < l->last_ticket) {
         return 0; /* first these: the link has failed of late */
     }
-    uint32_t limit = l->lot > 0 ? l->lot : NODE_BATCH;
+    uint32_t limit = l->lot > 0 ? l->lot : NODE_GIVES;
     uint64_t end = n->last_arrival; /* read before the query: arrivals only grow */
     giving g = { .node = n, .link = l, .now = now };
     int r = kith_store_outbox(

@@ -49,6 +49,7 @@ typedef struct ki_engine {
     int (*load)(void *self, const char *name, void *ret, size_t size, size_t *ret_length);
     int (*prune)(void *self, int64_t now_us, uint32_t at_most, kith_error *err);
     int (*stats)(void *self, kith_store_stat *ret, kith_error *err);
+    int (*head)(void *self, uint64_t *ret_last, uint64_t *ret_evicted, kith_error *err);
     int (*check)(const char *place, const char *query, kith_error *err);
     int (*backup)(void *self, const char *path, kith_error *err);
     uint64_t (*version)(void *self);

@@ -280,6 +280,7 @@ const ki_engine ki_engine_sqlite = {
     .load = ki_lite_load,
     .prune = ki_lite_prune,
     .stats = ki_lite_stats,
+    .head = ki_lite_head,
     .check = ki_lite_check,
     .backup = ki_lite_backup,
     .version = lite_version,

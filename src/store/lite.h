@@ -332,6 +332,7 @@ int ki_lite_load(void *self, const char *name, void *ret, size_t size, size_t *r
 int ki_lite_flush_pending(lite *s);
 void ki_lite_pending_done(lite *s, bool committed);
 int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err);
+int ki_lite_head(void *self, uint64_t *ret_last, uint64_t *ret_evicted, kith_error *err);
 int ki_lite_backup(void *self, const char *path, kith_error *err);
 
 /* ---- salvage.c ---- */

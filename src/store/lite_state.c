@@ -230,6 +230,20 @@ int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err) {
     return r;
 }
 
+int ki_lite_head(void *self, uint64_t *ret_last, uint64_t *ret_evicted, kith_error *err) {
+    lite *s = self;
+    lite_db *db = NULL;
+    int r = ki_lite_reader(s, &db, err);
+    if (r < 0) {
+        return r;
+    }
+    int rc = count(db, SQL_LAST, ret_last);
+    r = rc == SQLITE_OK ? 0 : ki_lite_fail(db, rc, "head", err);
+    ki_lite_reader_back(s, db, rc);
+    *ret_evicted = atomic_load(&s->evicted);
+    return r;
+}
+
 /* ---- a copy ---- */
 
 static int copy_pages(lite_db *from, const char *path, kith_error *err) {

@@ -283,6 +283,17 @@ static int memory_stats(void *self, kith_store_stat *ret, kith_error *err) {
     return 0;
 }
 
+static int memory_head(
+    void *self, uint64_t *ret_last, uint64_t *ret_evicted, kith_error *err) {
+    memory *m = self;
+    (void) err;
+    memory_lock(m);
+    *ret_last = m->shelf.next_arrival - 1;
+    *ret_evicted = m->evicted;
+    memory_unlock(m);
+    return 0;
+}
+
 static int memory_check(const char *place, const char *query, kith_error *err) {
     (void) place, (void) query;
     return ki_fail(err, KITH_E_NOTSUP, "a store in memory leaves nothing to check");
@@ -323,6 +334,7 @@ const ki_engine ki_engine_memory = {
     .load = memory_load,
     .prune = ki_memory_prune,
     .stats = memory_stats,
+    .head = memory_head,
     .check = memory_check,
     .backup = memory_backup,
     .version = memory_version,

@@ -197,6 +197,13 @@ int kith_store_stats(kith_store *store, kith_store_stat *ret, kith_error *err) {
     return r;
 }
 
+int kith_store_head(
+    kith_store *store, uint64_t *ret_last_arrival, uint64_t *ret_evicted, kith_error *err) {
+    CHECK(store != NULL);
+    CHECK(ret_last_arrival != NULL && ret_evicted != NULL);
+    return store->engine->head(store->self, ret_last_arrival, ret_evicted, err);
+}
+
 int kith_store_check(const char *url, kith_error *err) {
     CHECK(url != NULL);
     const ki_engine *engine = NULL;
