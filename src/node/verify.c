@@ -55,10 +55,14 @@ static void unlocked(ki_verify *v) {
     (void) pthread_mutex_unlock(&v->lock);
 }
 
-/* ---- a chunk: claimed, checked, told; the first and the last with the lock ---- */
+/* ---- a chunk: claimed, checked, told; the first and the last with the lock ----
+ * It begins with a slot that is not ready: so none of it is taken, and filled anew,
+ * before it is told. */
 
 static chunk claim(ki_verify *v, uint32_t most) {
-    chunk c = { .from = v->claimed, .to = v->claimed };
+    chunk c = { .from = v->claimed };
+    while (c.from < v->given && at(v, c.from)->ready) c.from++; /* the owner may take it */
+    c.to = c.from;
     while (c.to < v->given && c.checks < most) {
         c.checks += !at(v, c.to++)->ready;
     }
