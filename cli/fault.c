@@ -72,6 +72,8 @@ const fault_row fault_table[] = {
         "kith get SUBJECT --json shows whole ids" },
     { E_NOT_OWN, EXIT_DENIED, false, "not your packet: {}",
         "only its own source can take a packet back", "ask the source that signed it" },
+    { E_ROW, EXIT_DATA, false, "bad row: {}", "it does not say what its columns promise",
+        "mend it and run again; nothing was computed from the others" },
 
     { E_FULL, EXIT_IO, true, "no space: {}", "the disk or the store's bound is full",
         "kith store prune; or raise max_bytes in [store]" },

@@ -46,6 +46,7 @@ typedef enum fault_id {
     E_INPUT = 26,    /* an input file that cannot be read */
     E_PREFIX = 27,   /* an id that is not hex, or fits several packets */
     E_NOT_OWN = 28,  /* retract: somebody else's packet */
+    E_ROW = 29,      /* a row of a table that is no number, or says nothing */
 
     E_FULL = 30,      /* disk or store full */
     E_BUSY = 31,      /* another process holds the store */

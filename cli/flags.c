@@ -129,6 +129,26 @@ const kith_option follow_rows[] = {
 const kith_option ask_rows[] = { ASK_ROWS, { .name = NULL } };
 const kith_option why_rows[] = { ASK_ROWS, { .name = NULL } };
 
+const kith_option pool_rows[] = {
+    ONE(pool_flags, "method", method, "pm", "pm|fe|dl|reml",
+        "the estimate that stands in answer"),
+    ONE(pool_flags, "ci", ci, "mhk", "mhk|hk|wald", "and its interval"),
+    YES(pool_flags, "robust", robust,
+        "the answer is that of ask: caps, and who is too far out does not count"),
+    { .name = NULL },
+};
+
+const kith_option effect_rows[] = {
+    ONE(effect_flags, "measure", measure, "each",
+        "each|RR|OR|RD|MN|MD|SMD|ROM|ZCOR|PLO",
+        "what is computed; each: what the column measure says"),
+    ROW(effect_flags, "columns", TEXT, columns, 0, 511, "",
+        "the columns of the measure, in its order, by commas"),
+    ROW(effect_flags, "source", TEXT, source, 0, 63, "source",
+        "the column that names whose row it is"),
+    { .name = NULL },
+};
+
 const kith_option sync_rows[] = {
     ROW(sync_flags, "W", TIME, wait_ns, 0, DAY, "60s", "give up after so long"),
     ROW(sync_flags, "only", TEXT, only, 0, KITH_SUBJECT_MAX, ">",

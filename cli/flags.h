@@ -42,6 +42,16 @@ typedef struct ask_flags { /* ask, why */
     int64_t unit_u;
 } ask_flags;
 
+typedef struct pool_flags {
+    int method, ci;
+    bool robust;
+} pool_flags;
+
+typedef struct effect_flags {
+    int measure;
+    char columns[512], source[64];
+} effect_flags;
+
 typedef struct sync_flags {
     int64_t wait_ns;
     char only[KITH_SUBJECT_MAX + 1];
@@ -87,6 +97,7 @@ typedef struct conform_flags {
 
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
     why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
-    help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[];
+    help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[],
+    pool_rows[], effect_rows[];
 
 #endif

@@ -268,6 +268,61 @@ const command command_table[] = {
         .detail = "Runs the separate program kith-bench, which `make bench` builds.",
         .bare = true,
         .exits = "0 1 64 69 74" },
+    { .name = "pool",
+        .run = verb_pool,
+        .group = measuring,
+        .klass = CLASS_RO,
+        ARGS("[FILE|-]", 0, 1),
+        .summary = "every statistic of rows effect,variance[,source]",
+        .detail =
+            "Reads CSV whose first line names its columns, or JSON lines with these names "
+            "as keys; without FILE from stdin. yi and vi are understood too, other columns "
+            "are passed over. Any finite effect, any positive variance.\n"
+            "Prints fixed effect, DerSimonian-Laird, Paule-Mandel and REML, each with "
+            "normal, Hartung-Knapp and modified Hartung-Knapp intervals; --json adds sums, "
+            "Q-profile, prediction intervals, and for 3 to 200 sources each one shrunk "
+            "towards the others. The flags choose what stands in answer.\n"
+            "Rows of one source are one vote: combined by their precision, copies counted "
+            "once. A row without a source is one of its own. What does not exist is null: "
+            "t intervals of one source, for example. The same rows in any order give the "
+            "same numbers, to the last bit.\n"
+            "One bad row, and nothing is computed; each is told with its number.",
+        FLAGS(pool_rows, pool_flags),
+        .bare = true,
+        .exits = "0 64 65 70 74",
+        .examples = { { "printf 'effect,variance\\n0.1,0.02\\n0.3,0.05\\n0.2,0.01\\n' | "
+                        "kith pool --json",
+                          0 },
+            { "printf 'effect,variance\\n0.1,-1\\n' | kith pool", 65 } } },
+    { .name = "effect",
+        .run = verb_effect,
+        .group = measuring,
+        .klass = CLASS_RO,
+        ARGS("[FILE|-]", 0, 1),
+        .summary = "effect and variance from tables, for kith pool",
+        .detail =
+            "Reads CSV whose first line names its columns, or JSON lines; without FILE "
+            "from "
+            "stdin. The measures have metafor's names; their columns are\n"
+            "  RR OR RD     a,b,c,d       events and others of one group, then of the "
+            "other\n"
+            "  MN           m1,sd1,n1     mean, standard deviation, number\n"
+            "  MD SMD ROM   m1,sd1,n1,m2,sd2,n2\n"
+            "  ZCOR         r,n           a correlation, and of how many\n"
+            "  PLO          x,n           hits, tries; or a,b as above\n"
+            "and so are metafor's own, ai or m1i; tpos,tneg,cpos,cneg are a,b,c,d. RR, OR, "
+            "ROM are logarithms, PLO a logit, ZCOR atanh r, SMD is Hedges' g. When any "
+            "cell "
+            "of a table is 0, a half is added to all of it.\n"
+            "Writes effect,variance,source,measure as CSV, or as JSON lines. One bad row, "
+            "and nothing is written; each is told with its number.",
+        FLAGS(effect_rows, effect_flags),
+        .bare = true,
+        .exits = "0 64 65 70 74",
+        .examples = { { "printf 'a,b,c,d\\n4,119,11,128\\n6,300,29,274\\n' | "
+                        "kith effect --measure RR | kith pool",
+                          0 },
+            { "printf 'r,n\\n1.5,20\\n' | kith effect --measure ZCOR", 65 } } },
 
     { .name = "pkt",
         .noun = "decode",
@@ -407,8 +462,6 @@ const command command_table[] = {
     LATER("latency", measuring, "delay from the due moment"),
     LATER("record", measuring, "packets into a file"),
     LATER("replay", measuring, "and out of it again"),
-    LATER("pool", measuring, "statistics of rows from stdin"),
-    LATER("effect", measuring, "effect and variance from tables"),
     LATER("sim", measuring, "a deterministic swarm"),
     LATER("ring", plumbing, "shared-memory rings"),
     LATER("ctx", plumbing, "named sets of connection options"),

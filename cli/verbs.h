@@ -16,6 +16,8 @@ int verb_follow(const call *c);
 int verb_get(const call *c);
 int verb_ask(const call *c);
 int verb_why(const call *c);
+int verb_pool(const call *c);
+int verb_effect(const call *c);
 int verb_sync(const call *c);
 int verb_carriers(const call *c);
 int verb_store_stat(const call *c);

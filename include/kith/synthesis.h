@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 #define KITH_LEAVES_MAX (1u << 22) /* an accumulator refuses one more */
-#define KITH_POOL_MAX   4096       /* leaves in one answer */
+#define KITH_POOL_MAX   4096       /* sources in one answer from a store */
 
 /* Exact, mergeable: S0 = count, S1 = sum w, S2 = sum w*w, S3 = sum w*y,
  * S4 = sum (w*y)*y, multiples of 2^-64 in 128 bits. Any order, split, merge,
@@ -77,10 +77,26 @@ typedef struct kith_fit {
     double hk_q;                      /* the factor on the variance; 1 for WALD */
     double pi_low, pi_high;           /* t on k - 1; with WALD on k - 2 */
 } kith_fit;
-/* 1 to KITH_POOL_MAX leaves; |y| <= 2^100, 2^-100 <= v <= 2^100, relevance >= 2^-64,
+/* 1 to KITH_LEAVES_MAX leaves; |y| <= 2^100, 2^-100 <= v <= 2^100, relevance >= 2^-64,
  * else E_ARG. E_NOTSUP: REML of unequal relevances. */
 KITH_API KITH_MUST_USE int kith_pool_fit(const kith_leaf *leaves, size_t count,
     kith_pool_method method, kith_pool_ci ci, kith_fit *ret_fit);
+
+/* A row of a table from anywhere, that no packet could hold: any finite y, any positive
+ * finite v. */
+typedef struct kith_row {
+    double y, v;
+} kith_row;
+/* Every method with every interval, and S1 to S4 as doubles. One row: no disagreement,
+ * and NaN where t needs two. What is beyond a double is infinite. */
+typedef struct kith_table {
+    kith_fit fit[4][3]; /* by kith_pool_method, then by kith_pool_ci */
+    double sums[4];
+} kith_table;
+/* 1 to KITH_LEAVES_MAX rows; the same in any order give the same bits. E_NOTSUP: beyond
+ * 2^100, on a machine whose long double is a double. */
+KITH_API KITH_MUST_USE int kith_table_fit(
+    const kith_row *rows, size_t count, kith_table *ret_table);
 
 typedef struct kith_pool_options {
     kith_pool_method method;
@@ -125,12 +141,16 @@ typedef struct kith_answer {
 
 /* own and options may be NULL; own is never one of leaves. ret_votes, when not
  * NULL, has room for `count` and is written in the order of leaves. count above
- * KITH_POOL_MAX is E_ARG; one leaf per source is the caller's duty, a second one
+ * KITH_LEAVES_MAX is E_ARG; one leaf per source is the caller's duty, a second one
  * is E_ARG. Ranges as above; legal leaves never give NaN in a field that means
  * something (plain, kept: see kith_fit). */
 KITH_API KITH_MUST_USE int kith_pool_answer(const kith_leaf *leaves, size_t count,
     const kith_leaf *own, const kith_pool_options *options, kith_answer *ret_answer,
     kith_vote *ret_votes);
+
+/* Hodges and Lehmann: the median of the means (y_i + y_j) / 2 of all pairs i <= j, NaN of
+ * none. Sorts y. Stands while fewer than 29 % lie, however loud. */
+KITH_API double kith_hodges_lehmann(double *y, size_t count);
 
 /* The own result shrunk with tau2 held at the fit's: quick, and its interval is
  * too narrow (docs/synthesis.md). The fit is of the others, with KITH_CI_WALD. */

@@ -31,6 +31,23 @@ static void a_pool_without_memory_says_so_and_writes_nothing(void) {
     EXPECT_INT(alloc_count() - before, 1);
 }
 
+static void a_table_without_memory_says_so_and_writes_nothing(void) {
+    kith_row rows[3] = { { 1, 1 }, { 2, 1 }, { 4, 2 } };
+    static kith_table table, untouched;
+    memset(&table, 0x5a, sizeof table);
+    memset(&untouched, 0x5a, sizeof untouched);
+    for (size_t n = 1; n <= 2; n++) {
+        alloc_fail_at(n);
+        EXPECT_INT(kith_table_fit(rows, 3, &table), KITH_E_MEMORY);
+        EXPECT(alloc_failed() && memcmp(&table, &untouched, sizeof table) == 0);
+    }
+    alloc_fail_at(0);
+    EXPECT_INT(kith_table_fit(rows, 3, &table), 0);
+    EXPECT_INT(kith_table_fit(rows, 0, &table), KITH_E_ARG);
+    rows[1].v = 0;
+    EXPECT_INT(kith_table_fit(rows, 3, &table), KITH_E_ARG);
+}
+
 /* Adds SLOTS slots, those that find no memory once more. */
 static int build(uint8_t ret[32]) {
     kith_state_digest *digest = NULL;
@@ -69,6 +86,8 @@ static void a_digest_survives_every_failed_allocation(void) {
 static const test_case cases[] = {
     { "a_pool_without_memory_says_so_and_writes_nothing",
         a_pool_without_memory_says_so_and_writes_nothing },
+    { "a_table_without_memory_says_so_and_writes_nothing",
+        a_table_without_memory_says_so_and_writes_nothing },
     { "a_digest_survives_every_failed_allocation",
         a_digest_survives_every_failed_allocation },
 };

@@ -31,7 +31,7 @@ typedef struct table {
 /* On the way in and out of each step. Every source has one place: among the kept,
  * or among the flagged. */
 static void check(const table *work) {
-    CHECK(work->count <= KITH_POOL_MAX);
+    CHECK(work->count <= KITH_LEAVES_MAX);
     CHECK(work->kept_count <= work->count);
     CHECK(work->options.quorum >= 2);
     CHECK((unsigned) work->options.method <= KITH_POOL_REML);
@@ -49,7 +49,7 @@ static int begin(table *work, size_t count, const kith_pool_options *options) {
     }
     bool known = (unsigned) work->options.method <= KITH_POOL_REML &&
                  (unsigned) work->options.ci <= KITH_CI_WALD;
-    if (!known || work->options.quorum < 2 || count > KITH_POOL_MAX) {
+    if (!known || work->options.quorum < 2 || count > KITH_LEAVES_MAX) {
         return KITH_E_ARG;
     }
     if (count == 0) {

@@ -308,7 +308,7 @@ static void what_is_no_evidence_is_refused_and_nothing_written(void) {
         EXPECT_INT(((uint8_t *) &a)[17], 0x5a);
     }
     EXPECT_INT(
-        kith_pool_answer(leaves, KITH_POOL_MAX + 1, NULL, NULL, &a, NULL), KITH_E_ARG);
+        kith_pool_answer(leaves, KITH_LEAVES_MAX + 1, NULL, NULL, &a, NULL), KITH_E_ARG);
     kith_pool_options lonely = { .quorum = 1 };
     honest(&dice, 6, 0.3);
     EXPECT_INT(kith_pool_answer(leaves, 6, NULL, &lonely, &a, NULL), KITH_E_ARG);

@@ -32,7 +32,7 @@ static bool legal(const kith_leaf *leaf) {
 int ki_rows(const kith_leaf *leaves, size_t count, ki_row *ret_rows) {
     CHECK(leaves != NULL || count == 0);
     CHECK(ret_rows != NULL || count == 0);
-    CHECK(count <= KITH_POOL_MAX);
+    CHECK(count <= KITH_LEAVES_MAX);
     for (size_t i = 0; i < count; i++) {
         if (!legal(&leaves[i])) {
             return KITH_E_ARG;
@@ -145,7 +145,7 @@ static bool relevances(const ki_row *rows, size_t k, double *ret_k_eff) {
 int ki_fit(const ki_row *rows, size_t k, kith_pool_method method, kith_pool_ci ci,
     kith_fit *ret_fit) {
     CHECK(k >= 1);
-    CHECK(k <= KITH_POOL_MAX);
+    CHECK(k <= KITH_LEAVES_MAX);
     CHECK(known(method, ci));
     kith_fit fit = { .k = (uint32_t) k };
     bool equal = relevances(rows, k, &fit.k_eff);
@@ -175,7 +175,7 @@ int ki_fit(const ki_row *rows, size_t k, kith_pool_method method, kith_pool_ci c
 
 int kith_pool_fit(const kith_leaf *leaves, size_t count, kith_pool_method method,
     kith_pool_ci ci, kith_fit *ret_fit) {
-    if (count == 0 || count > KITH_POOL_MAX || !known(method, ci)) {
+    if (count == 0 || count > KITH_LEAVES_MAX || !known(method, ci)) {
         return KITH_E_ARG;
     }
     CHECK(leaves != NULL);

@@ -74,7 +74,7 @@ static bool few_within(double x, const void *self) {
 
 double ki_qn_raw(const ki_pair *sorted, size_t k) {
     CHECK(k >= 2);
-    CHECK(k <= KITH_POOL_MAX);
+    CHECK(k <= KITH_LEAVES_MAX);
     uint64_t half = k / 2 + 1;
     spread it = { sorted, k, half * (half - 1) / 2 };
     if (!few_within(0, &it)) {

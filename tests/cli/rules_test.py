@@ -23,6 +23,8 @@ GOOD = {
     "ask": ["a.b", 1],
     "why": ["a.b"],
     "sync": ["dir://{home}/stick"],
+    "pool": ["rows.csv"],
+    "effect": ["--measure", "RR", "counts.csv"],
     "conform": ["mem://rules", "--only", "nothing-begins-so", 1],
     "bench": ["--no-such", 69],
     "store proofs": [1],
@@ -50,6 +52,10 @@ class Bench:
         with open(self.home.file("some.conf"), "w") as f:
             f.write("[log]\nlevel = info\n")
         self.fresh()
+        with open(self.home.file("rows.csv"), "w") as f:
+            f.write("effect,variance\n0.1,0.02\n0.3,0.05\n")
+        with open(self.home.file("counts.csv"), "w") as f:
+            f.write("a,b,c,d\n4,119,11,128\n")
         with open(self.home.file("packets.jsonl"), "w") as f:
             f.write(self.home("store", "export").out)
         table = json.loads(self.home("help", "--json").out)
