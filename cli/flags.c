@@ -139,8 +139,7 @@ const kith_option pool_rows[] = {
 };
 
 const kith_option effect_rows[] = {
-    ONE(effect_flags, "measure", measure, "each",
-        "each|RR|OR|RD|MN|MD|SMD|ROM|ZCOR|PLO",
+    ONE(effect_flags, "measure", measure, "each", "each|RR|OR|RD|MN|MD|SMD|ROM|ZCOR|PLO",
         "what is computed; each: what the column measure says"),
     ROW(effect_flags, "columns", TEXT, columns, 0, 511, "",
         "the columns of the measure, in its order, by commas"),

@@ -97,7 +97,7 @@ typedef struct conform_flags {
 
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
     why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
-    help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[],
-    pool_rows[], effect_rows[];
+    help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[], pool_rows[],
+    effect_rows[];
 
 #endif
