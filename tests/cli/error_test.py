@@ -104,6 +104,7 @@ def data():
     provoke("E025", h, "post", "a.b", "--samples", "-", stdin="1\n")
     provoke("E025", h, "post", "a.b", "--samples", "-", stdin="nan\n1\n")
     provoke("E026", h, "post", "a.b", "--samples", "/nope")
+    provoke("E029", h, "pool", stdin="effect,variance\n1,0\n")
     provoke("E027", h, "get", "id:zz")
     provoke("E027", h, "retract", "12")
     provoke("E050", h, "get", "no.such")
