@@ -290,45 +290,6 @@ static void p7_each_allocation_of_ours_fails_in_turn(void) {
     }
 }
 
-static long sql_left, sql_fails;
-static sqlite3_mem_methods sql_memory;
-
-static void *sql_malloc(int size) {
-    if (sql_left > 0 && --sql_left == 0) {
-        sql_fails++;
-        return NULL;
-    }
-    return sql_memory.xMalloc(size);
-}
-
-static void p7_each_allocation_of_sqlite_fails_in_turn(void) {
-    long n = 1, sites = 0;
-    for (;; n += 7) { /* some thousands of sites: each seventh */
-        bool acked = false;
-        kit_clean();
-        (void) snprintf(url, sizeof url, "sqlite:%s", kit_path("s.db"));
-        sql_fails = 0;
-        sql_left = n;
-        int r = live_briefly(url, &acked);
-        sql_left = 0;
-        if (sql_fails == 0) {
-            EXPECT_INT(r, 0);
-            break;
-        }
-        sites++;
-        if (r != 0 && r != KITH_E_MEMORY && r != KITH_E_SYSTEM) printf("# %ld: %d\n", n, r);
-        EXPECT(r == 0 || r == KITH_E_MEMORY || r == KITH_E_SYSTEM);
-        if (acked) {
-            kith_store *s = open_url("");
-            EXPECT(s != NULL);
-            EXPECT(kit_find(s, &(kith_query){ .pattern = "a.b" }).count == 1);
-            kith_store_close(&s);
-        }
-    }
-    printf("# %ld sites\n", sites);
-    EXPECT(sites > 50);
-}
-
 static const test_case cases[] = {
     { "many_threads_share_one_sync", many_threads_share_one_sync },
     { "many_threads_post_to_memory", many_threads_post_to_memory },
@@ -340,27 +301,5 @@ static const test_case cases[] = {
     { "asking_uses_the_indexes", asking_uses_the_indexes },
     { "p7_each_allocation_of_ours_fails_in_turn",
         p7_each_allocation_of_ours_fails_in_turn },
-    { "p7_each_allocation_of_sqlite_fails_in_turn",
-        p7_each_allocation_of_sqlite_fails_in_turn },
 };
-
-int main(int argc, char **argv) {
-    /* Before SQLite wakes up: its memory goes through us. */
-    (void) sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sql_memory);
-    sqlite3_mem_methods ours = sql_memory;
-    ours.xMalloc = sql_malloc;
-    (void) sqlite3_config(SQLITE_CONFIG_MALLOC, &ours);
-    int bad = 0, k = 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (argc > 1 && strcmp(argv[1], cases[i].name) != 0) continue;
-        test_bad = false;
-        test_skip = NULL;
-        cases[i].run();
-        bad += test_bad;
-        printf("%s %d - %s%s%s\n", test_bad ? "not ok" : "ok", ++k, cases[i].name,
-            test_skip ? " # SKIP " : "", test_skip ? test_skip : "");
-    }
-    printf("1..%d\n", k);
-    return bad != 0 || k == 0;
-}
+TEST_MAIN(cases)
