@@ -115,8 +115,9 @@ int ki_memory_post(void *self, const kith_key *key, kith_post *posts, size_t cou
     own_key *k = r < 0 ? NULL : make_key(m, public, now.wall_us);
     r = r < 0 || k != NULL ? r : KITH_E_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        r = r < 0 ? r : post_one(m, k, key, &posts[i], now.wall_us);
-        posts[i].result = r < 0 ? r : posts[i].result;
+        int one = r < 0 ? r : post_one(m, k, key, &posts[i], now.wall_us);
+        posts[i].result = one < 0 ? one : posts[i].result;
+        r = one < 0 && i == 0 ? one : r; /* later: those before it are there */
     }
     CHECK(r < 0 || ki_memory_used(m) <= (uint64_t) m->options.max_bytes);
     m->commits++;
@@ -199,19 +200,23 @@ static int admit_one(memory *m, kith_arrival *a, int64_t now_us) {
                                                 : store_one(m, a, &f, way, now_us);
 }
 
+/* Without memory for the first, nothing was done; for a later one, those from there on
+ * found no room: what was stored before must be told as stored. */
 int ki_memory_admit(
     void *self, kith_arrival *arrivals, size_t count, kith_time now, kith_error *err) {
     memory *m = self;
-    int r = 0;
+    bool starved = false;
     memory_lock(m);
     for (size_t i = 0; i < count; i++) {
-        arrivals[i].result = admit_one(m, &arrivals[i], now.wall_us);
+        int r = starved ? KITH_E_MEMORY : admit_one(m, &arrivals[i], now.wall_us);
+        starved = r == KITH_E_MEMORY;
+        arrivals[i].result = starved && i > 0 ? KITH_E_SPACE : r;
         ki_memory_trim(m);
-        r = arrivals[i].result == KITH_E_MEMORY ? KITH_E_MEMORY : r;
     }
     m->commits++;
     memory_unlock(m);
-    return r == 0 ? 0 : ki_fail(err, r, "admit: no memory");
+    bool none = starved && arrivals[0].result == KITH_E_MEMORY;
+    return none ? ki_fail(err, KITH_E_MEMORY, "admit: no memory") : 0;
 }
 
 int ki_memory_knows(

@@ -36,6 +36,7 @@ static void clear(ki_view *v) {
     v->late_count = v->late_size = 0;
     memset(v->roots, 0, sizeof v->roots);
     v->fed = 0;
+    v->starved = false;
     v->changes++;
 }
 
@@ -46,8 +47,10 @@ void ki_index_fini(ki_index *x) {
 
 /* An item that enters counts at every boundary at which it was settled. */
 static void enter(ki_view *v, const ki_item *item, uint64_t settle_us) {
-    if (ki_set_add(&v->set, item) != 0) {
-        return; /* known; or no memory, and then the peers find it missing */
+    int r = ki_set_add(&v->set, item);
+    if (r != 0) {
+        v->starved = v->starved || r == KITH_E_MEMORY;
+        return;
     }
     v->changes++;
     for (int i = 0; i < INDEX_ROOTS; i++) {
@@ -162,6 +165,12 @@ static void settle(ki_view *v, uint64_t second, bool standing) {
     }
 }
 
+/* From the store once more. */
+static void build_anew(ki_view *v, uint64_t last) {
+    clear(v);
+    v->needed = last;
+}
+
 void ki_index_tick(ki_index *x, kith_time now, uint64_t last) {
     x->now_us = now.wall_us < 0 ? 0 : (uint64_t) now.wall_us;
     x->now_ns = now.mono_ns;
@@ -175,6 +184,9 @@ void ki_index_tick(ki_index *x, kith_time now, uint64_t last) {
             continue;
         }
         v->needed = x->second == 0 ? last : v->needed;
+        if (v->starved && (next || standing)) {
+            build_anew(v, last); /* what is missing in it would never be given to anybody */
+        }
         settle(v, second, standing);
         if ((next || standing) && ki_view_ready(v)) {
             remember(v, second);
@@ -338,9 +350,6 @@ void ki_index_lost(ki_index *x, const ki_item *item) {
 void ki_index_rebuild(ki_index *x) {
     for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
         ki_view *v = &x->views[i];
-        if (v->used) {
-            clear(v);
-            v->needed = x->last;
-        }
+        if (v->used) build_anew(v, x->last);
     }
 }

@@ -77,6 +77,7 @@ typedef struct ki_boundary {
 
 typedef struct ki_view {
     bool used;
+    bool starved;     /* something found no memory: it is built anew at the next second */
     uint32_t pins;    /* exchanges under way: it stays */
     uint64_t used_ns; /* its last use */
     ki_scope scope;
