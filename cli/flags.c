@@ -229,4 +229,15 @@ const kith_option conform_rows[] = {
     ROW(conform_flags, "seed", INT, seed, 0, U32, "1", "of everything drawn by lot"),
     { .name = NULL },
 };
+
+const kith_option sim_rows[] = {
+    ROW(sim_flags, "panel", TEXT, panel, 0, 63, "", "which panels: A, A..E, B,D"),
+    YES(sim_flags, "all", all, "every panel, A to J"),
+    YES(sim_flags, "quick", quick,
+        "fewer draws, smaller swarms: seconds, with bounds wider by three sampling errors"),
+    ROW(sim_flags, "svg", TEXT, svg, 0, PATH_TEXT_MAX, "",
+        "also a picture, into this file"),
+    ROW(sim_flags, "seed", INT, seed, 0, BIG, "1", "of everything that is drawn by lot"),
+    { .name = NULL },
+};
 /* clang-format on */

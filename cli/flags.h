@@ -95,9 +95,15 @@ typedef struct conform_flags {
     char plugins[PATH_TEXT_MAX + 1];
 } conform_flags;
 
+typedef struct sim_flags {
+    char panel[64], svg[PATH_TEXT_MAX + 1];
+    bool all, quick;
+    int64_t seed;
+} sim_flags;
+
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
     why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
     help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[], pool_rows[],
-    effect_rows[];
+    effect_rows[], sim_rows[];
 
 #endif

@@ -259,6 +259,25 @@ const command command_table[] = {
         .exits = "0 64 74 75 78",
         .examples = { { "kith store backup copy.db", 0 } } },
 
+    { .name = "sim",
+        .run = verb_sim,
+        .group = measuring,
+        .klass = CLASS_RO,
+        ARGS("", 0, 0),
+        .summary = "what is promised of many nodes, drawn from one seed and judged",
+        .detail =
+            "Panels are figures that must lie between bounds: A error against the number "
+            "of nodes, B claimed against true error, C what an answer reads, D gossip of "
+            "results against leaves, E liars, H the own result, J decay. (F, G, I come "
+            "later: they are absent, and said to be.) Worlds with a known truth are given "
+            "to the same functions that a node calls. The same seed prints the same bytes. "
+            "Ends with 1 when a figure is outside its bounds. With --all and without "
+            "--quick it works for some minutes.",
+        FLAGS(sim_rows, sim_flags),
+        .bare = true,
+        .exits = "0 1 64 70 74",
+        .examples = { { "kith sim --panel E --quick --svg liars.svg", 0 },
+            { "kith sim --panel Q", 64 } } },
     { .name = "bench",
         .run = verb_bench,
         .group = measuring,
@@ -462,7 +481,6 @@ const command command_table[] = {
     LATER("latency", measuring, "delay from the due moment"),
     LATER("record", measuring, "packets into a file"),
     LATER("replay", measuring, "and out of it again"),
-    LATER("sim", measuring, "a deterministic swarm"),
     LATER("ring", plumbing, "shared-memory rings"),
     LATER("ctx", plumbing, "named sets of connection options"),
     LATER("schema", plumbing, "JSON schema of outputs"),

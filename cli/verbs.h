@@ -7,6 +7,7 @@
 
 int verb_demo(const call *c);
 int verb_conform(const call *c);
+int verb_sim(const call *c);
 
 int verb_init(const call *c);
 int verb_run(const call *c);
