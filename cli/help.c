@@ -91,7 +91,20 @@ static void screen_path(out *o) {
     fputs("\nA program kith-NAME on PATH is `kith NAME`; the commands above win.\n", o->to);
 }
 
+/* The last group in one line, names alone: the screen has 24. */
+static void screen_names(out *o, const char *group) {
+    const char *name = "";
+    fprintf(o->to, "%-11s", group);
+    for (const command *c = command_table; c->name != NULL; c++) {
+        if (c->run == NULL || strcmp(c->group, group) != 0) continue;
+        if (strcmp(c->name, name) != 0) fprintf(o->to, "%s  ", c->name);
+        name = c->name;
+    }
+    fputs("\n", o->to);
+}
+
 int help_screen(out *o, bool all) {
+    static const char last[] = "Plumbing";
     const char *group = "", *name = "";
     fprintf(
         o->to, "kith %s: learn from your own kind; the data stays home.\n", kith_version());
@@ -99,11 +112,13 @@ int help_screen(out *o, bool all) {
         o->to);
     for (const command *c = command_table; c->name != NULL; c++) {
         if ((c->run == NULL && !all) || strcmp(c->name, name) == 0) continue;
+        if (!all && strcmp(c->group, last) == 0) continue;
         screen_row(o, c, strcmp(group, c->group) == 0 ? "" : c->group);
         group = c->group;
         name = c->name;
     }
     if (all) screen_path(o);
+    if (!all) screen_names(o, last);
     fputs("help about: config errors exits output patterns tour   all commands: help -a\n",
         o->to);
     return 0;

@@ -264,7 +264,7 @@ const command command_table[] = {
         .group = measuring,
         .klass = CLASS_RO,
         ARGS("", 0, 0),
-        .summary = "what is promised of many nodes, drawn from one seed and judged",
+        .summary = "a swarm from one seed, held against what is promised",
         .detail =
             "Panels are figures that must lie between bounds: A error against the number "
             "of nodes, B claimed against true error, C what an answer reads, D gossip of "

@@ -14,8 +14,12 @@ static bool emit_point(const call *c, const kith_sim_panel *p, const kith_sim_po
     record row = record_of("sim_point");
     as_column(put_text(&row, "panel", letter), 0);
     as_column(put_text(&row, "series", it->series), 0);
-    as_column(put_real(&row, "x", it->x), 6);
-    put_text(&row, "label", it->label[0] == '\0' ? NULL : it->label);
+    field *x = put_real(&row, "x", it->x);
+    if (it->label[0] != '\0') {
+        as_column(put_text(&row, "label", it->label), 0);
+    } else {
+        as_column(x, 6);
+    }
     as_column(put_real(&row, "value", it->value), 4);
     as_column(promised ? put_real(&row, "low", it->low) : put_absent(&row, "low"), 4);
     as_column(promised ? put_real(&row, "high", it->high) : put_absent(&row, "high"), 4);
@@ -53,25 +57,21 @@ static int write_svg(const call *c, const char *path, const kith_sim_panel *p, s
     return 0;
 }
 
-/* All of them, or a fault. *ret_count: those that there are. */
-static int run_panels(
-    const call *c, const char *letters, kith_sim_panel *panels, size_t *ret_count) {
+/* One panel, its rows, and then how long it took. *ret_there: it is built. */
+static int run_panel(
+    const call *c, char letter, kith_sim_panel *p, bool *ret_there, verdict *v) {
     const sim_flags *f = c->flags;
-    size_t count = 0;
-    for (const char *p = letters; *p != '\0'; p++) {
-        kith_error err = { 0 };
-        kith_time from = kith_time_now();
-        int r = kith_sim_panel_run(*p, (uint64_t) f->seed, f->quick, &panels[count], &err);
-        if (r == KITH_E_NOTSUP) {
-            out_note(c->out, "%s", err.text);
-            continue;
-        }
-        if (r < 0) return fault_kith(c->out, E_VALUE, "--panel", &err);
-        out_note(c->out, "panel %c took %.1f s", *p,
-            (double) (kith_time_now().mono_ns - from.mono_ns) / 1e9);
-        count++;
-    }
-    *ret_count = count;
+    kith_error err = { 0 };
+    kith_time from = kith_time_now();
+    int r = kith_sim_panel_run(letter, (uint64_t) f->seed, f->quick, p, &err);
+    double took = (double) (kith_time_now().mono_ns - from.mono_ns) / 1e9;
+    *ret_there = r == 0;
+    if (r < 0 && r != KITH_E_NOTSUP) return fault_kith(c->out, E_INTERNAL, "sim", &err);
+    if (r == 0 && !emit_panel(c, p, v)) return EXIT_USAGE;
+    out_rows(c->out); /* data before words: who went away ends us here */
+    if (!out_flush(c->out)) return out_end(c->out);
+    if (r == 0) out_note(c->out, "panel %c took %.1f s", letter, took);
+    if (r < 0) out_note(c->out, "%s", err.text);
     return 0;
 }
 
@@ -81,14 +81,15 @@ int sim_panels(const call *c, const char *letters) {
     if (panels == NULL) return fault(c->out, E_MEMORY, "panels", NULL);
     size_t count = 0;
     verdict v = { 0 };
-    int code = run_panels(c, letters, panels, &count);
-    for (size_t i = 0; i < count && code == 0; i++) {
-        if (!emit_panel(c, &panels[i], &v)) code = EXIT_USAGE;
+    int code = 0;
+    for (const char *p = letters; *p != '\0' && code == 0; p++) {
+        bool there = false;
+        code = run_panel(c, *p, &panels[count], &there, &v);
+        count += there;
     }
     if (code == 0 && f->svg[0] != '\0') code = write_svg(c, f->svg, panels, count);
     free(panels);
     if (code != 0) return code;
-    out_rows(c->out);
     out_note(
         c->out, "%zu points, %zu promised, %zu outside", v.points, v.promised, v.outside);
     return v.outside > 0 || count == 0 ? EXIT_NOTHING : 0;

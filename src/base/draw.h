@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/draw.h - for tests: seeded numbers of a known distribution. One roll
+/* base/draw.h - for tests and the simulator: seeded numbers of a known distribution. One roll
  * after the other, so that every compiler draws the same. */
 #ifndef BASE_DRAW_H
 #define BASE_DRAW_H

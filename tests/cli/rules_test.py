@@ -35,6 +35,7 @@ GOOD = {
     "pkt size": ["a.b", "--text", "x"],
     "pkt lint": ["00", 65],
     "addr": ["a.b"],
+    "sim": ["--panel", "C", "--quick"],
     "config check": ["--config", "some.conf"],
     "config explain": ["store.url"],
 }
