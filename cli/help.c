@@ -93,12 +93,14 @@ static void screen_path(out *o) {
 
 /* The last group in one line, names alone: the screen has 24. */
 static void screen_names(out *o, const char *group) {
-    const char *name = "";
+    const char *name = "", *between = "";
     fprintf(o->to, "%-11s", group);
     for (const command *c = command_table; c->name != NULL; c++) {
         if (c->run == NULL || strcmp(c->group, group) != 0) continue;
-        if (strcmp(c->name, name) != 0) fprintf(o->to, "%s  ", c->name);
+        if (strcmp(c->name, name) == 0) continue;
+        fprintf(o->to, "%s%s", between, c->name);
         name = c->name;
+        between = "  ";
     }
     fputs("\n", o->to);
 }
