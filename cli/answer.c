@@ -72,6 +72,8 @@ void answer_record(record *r, const shown_answer *shown) {
     put_int(r, "flagged", (int64_t) a->flagged);
     put_int(r, "capped", (int64_t) a->capped);
     put_count(r, "pairs", a->pairs);
+    put_count(r, "unsigned", a->unsigned_pooled);
+    put_count(r, "unsigned_left", a->unsigned_left);
     put_text(r, "measure", measure_name(shown->measure));
     put_hex(r, "template", shown->template_id, sizeof shown->template_id);
     bool dated = a->k > 0;

@@ -38,7 +38,7 @@ typedef struct log_section {
     int level, form;
 } log_section;
 typedef struct node_section {
-    bool relay;
+    bool relay, pool_unsigned;
     char follow[1024], plugins[PATH_TEXT_MAX + 1];
 } node_section;
 typedef struct carrier_section {

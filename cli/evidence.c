@@ -292,6 +292,35 @@ bool stored_record(record *r, packet_view *v, const kith_record *stored) {
     put_bool(r, "own", stored->own);
     put_bool(r, "retracted", stored->retracted);
     put_bool(r, "expired", stored->expired);
+    put_bool(r, "signed", true);
     as_column(put_text(r, "way", stored->way[0] == '\0' ? "own" : stored->way), 0);
+    return true;
+}
+
+/* Its source is a name that anybody may claim, and looks like none that signs. */
+bool heard_record(record *r, packet_view *v, const kith_heard *h) {
+    if (kith_heard_content(h, &v->content, v->name) != 0) return false;
+    const kith_content *c = &v->content;
+    snprintf(v->from, sizeof v->from, "unsigned:%s", v->name);
+    as_column(put_hex(r, "id", h->id, sizeof h->id), 4);
+    as_column(put_text(r, "subject", h->subject), 0);
+    put_text(r, "type", "leaf");
+    as_column(put_text(r, "evidence", evidence_words(v, 1)), 0);
+    as_column(put_text(r, "from", v->from), 0);
+    as_column(put_time(r, "t_end", c->t_end_us), 0);
+    put_evidence(r, v, 1);
+    put_rest(r);
+    put_text(r, "claims", v->name);
+    put_int(r, "seed", h->seed);
+    put_time(r, "expires", h->expires_us);
+    put_count(r, "number", h->number);
+    put_time(r, "arrived", h->arrived_us);
+    put_bool(r, "own", false);
+    put_bool(r, "retracted", false);
+    put_bool(r, "expired", h->expired);
+    put_bool(r, "signed", false);
+    put_hex(r, "topic", h->bytes, h->topic_length);
+    put_hex(r, "payload", h->bytes + h->topic_length, h->payload_length);
+    as_column(put_text(r, "way", h->gateway), 0);
     return true;
 }

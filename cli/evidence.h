@@ -8,6 +8,7 @@
 #include "cli/flags.h"
 #include "cli/out.h"
 
+#include <kith/heard.h>
 #include <kith/packet.h>
 #include <kith/store.h>
 
@@ -42,12 +43,15 @@ typedef struct packet_view {
     uint8_t keyid[KITH_KEYID_SIZE], id[KITH_ID_SIZE];
     double effects[KITH_EFFECT_MAX], near[64];
     char words[96];
+    char name[KITH_SEED1_LENGTH_MAX], from[KITH_SEED1_LENGTH_MAX + 16];
 } packet_view;
 
 /* Appends all a packet says. false: its bytes are no packet. */
 bool packet_record(record *r, packet_view *view, const kith_packet *packet);
 /* That, and what the store knows of it. */
 bool stored_record(record *r, packet_view *view, const kith_record *stored);
+/* The same of what nobody signed: its columns, and what it claims. */
+bool heard_record(record *r, packet_view *view, const kith_heard *heard);
 
 /* 2 * n hex digits. */
 bool parse_hex(

@@ -123,6 +123,9 @@ const kith_option follow_rows[] = {
             "the interval: modified Hartung-Knapp, Hartung-Knapp, normal"),                \
         YES(ask_flags, "plain", plain, "everybody counts as claimed: no caps, no flags"),  \
         YES(ask_flags, "own-only", own_only, "only what this node found itself"),          \
+        YES(ask_flags, "pool-unsigned", pool_unsigned,                                     \
+            "what older programs said counts too, one vote for each gateway; also "        \
+            "[node] pool_unsigned"),                                                       \
         ROW(ask_flags, "unit", INT, unit_u, -9, 10, "10",                                  \
             "only evidence in units of 10^U; 10: what most sources use")
 

@@ -38,7 +38,7 @@ typedef struct look_flags { /* get, follow */
 typedef struct ask_flags { /* ask, why */
     int64_t quorum;
     int method, ci;
-    bool plain, own_only;
+    bool plain, own_only, pool_unsigned;
     int64_t unit_u;
 } ask_flags;
 

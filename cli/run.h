@@ -116,8 +116,8 @@ typedef struct actions {
     size_t count;
     watched subjects[WATCHED_MAX];
     size_t subject_count;
-    uint64_t version, last_arrival, acted;
-    bool stdout_gone;
+    uint64_t version, last_arrival, last_heard, acted;
+    bool stdout_gone, pool_unsigned;
     uint8_t self[KITH_KEY_SIZE];
 } actions;
 

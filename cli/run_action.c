@@ -5,6 +5,7 @@
 #include "cli/run.h"
 
 #include <kith/address.h>
+#include <kith/heard.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ int actions_init(actions *a, const call *c, const settings *set, const kith_key 
     int code = 0;
     memset(a, 0, sizeof *a);
     a->version = UINT64_MAX;
+    node_section node;
+    settings_read(set, "node", "", &node);
+    a->pool_unsigned = node.pool_unsigned;
     kith_key_public(key, a->self);
     size_t count = settings_names(set, "action", names);
     for (size_t i = 0; i < count && code == 0; i++) {
@@ -79,13 +83,8 @@ typedef struct marking {
     run_log *l;
 } marking;
 
-static int mark(void *ctx, const kith_record *one) {
-    marking *m = ctx;
+static int mark_subject(marking *m, const char *subject) {
     actions *a = m->a;
-    kith_content content;
-    if (one->arrival > a->last_arrival) a->last_arrival = one->arrival;
-    if (kith_packet_decode(one->packet.bytes, one->packet.length, &content) < 0) return 0;
-    const char *subject = content.address.subject;
     if (!wanted(a, subject)) return 0;
     for (size_t i = 0; i < a->subject_count; i++) {
         if (strcmp(a->subjects[i].subject, subject) == 0) {
@@ -104,19 +103,38 @@ static int mark(void *ctx, const kith_record *one) {
     return 0;
 }
 
+static int mark(void *ctx, const kith_record *one) {
+    marking *m = ctx;
+    kith_content content;
+    if (one->arrival > m->a->last_arrival) m->a->last_arrival = one->arrival;
+    if (kith_packet_decode(one->packet.bytes, one->packet.length, &content) < 0) return 0;
+    return mark_subject(m, content.address.subject);
+}
+
+static int mark_heard(void *ctx, const kith_heard *one) {
+    marking *m = ctx;
+    m->a->last_heard = one->number;
+    return mark_subject(m, one->subject);
+}
+
 static int look(actions *a, run_log *l, kith_store *store, kith_time now) {
     kith_error err = { 0 };
     marking m = { a, l };
     uint64_t version = kith_store_version(store);
     if (version == a->version) return 0;
     kith_query query = { .after = a->last_arrival, .limit = 4096, .now_us = now.wall_us };
-    uint64_t before = a->last_arrival;
+    uint64_t before = a->last_arrival, heard_before = a->last_heard;
     int r = kith_store_find(store, &query, mark, &m, &err);
+    query.after = a->last_heard;
+    if (r == 0 && a->pool_unsigned) {
+        r = kith_store_heard(store, &query, mark_heard, &m, &err);
+    }
     if (r < 0) {
         log_say(l, LOG_ERROR, "store", "%s", err.text);
         return 0;
     }
-    if (a->last_arrival == before) a->version = version; /* all of it was seen */
+    if (a->last_arrival == before && a->last_heard == heard_before)
+        a->version = version; /* all of it was seen */
     return 1;
 }
 
@@ -186,7 +204,10 @@ static uint64_t pause_of(const actions *a, const char *subject) {
 static int consider(
     actions *a, watched *w, run_log *l, out *o, kith_store *store, kith_time now) {
     shown_answer shown = { .subject = w->subject, .now_us = now.wall_us };
-    kith_ask ask = { .subject = w->subject, .self = a->self, .now_us = now.wall_us };
+    kith_ask ask = { .subject = w->subject,
+        .self = a->self,
+        .now_us = now.wall_us,
+        .pool_unsigned = a->pool_unsigned };
     kith_error err = { 0 };
     w->dirty = false;
     w->due_ns = now.mono_ns + pause_of(a, w->subject);

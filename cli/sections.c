@@ -42,6 +42,13 @@ static const kith_option node_rows[] = {
         .offset = offsetof(node_section, relay),
         .preset = "no",
         .help = "carry on what came by another carrier" },
+    { .name = "pool_unsigned",
+        .type = KITH_OPTION_BOOL,
+        .offset = offsetof(node_section, pool_unsigned),
+        .preset = "no",
+        .help =
+            "ask, why and actions count what older programs said without a signature: one "
+            "vote for each gateway it came by" },
     ROW(node_section, "follow", TEXT, follow, 0, 1023, "",
         "patterns to fetch, with blanks between; preset: everything"),
     ROW(node_section, "plugins", TEXT, plugins, 0, PATH_TEXT_MAX, "",

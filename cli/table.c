@@ -162,7 +162,8 @@ const command command_table[] = {
             "it "
             "ends when all who answer have the same, some five seconds after it began at "
             "the "
-            "soonest; nobody for 20 s is an error.",
+            "soonest; nobody for 20 s is an error. With interop=seed0 it says what it has "
+            "and listens for five seconds; what it hears is kept as unsigned.",
         FLAGS(sync_rows, sync_flags),
         .exits = "0 64 69 74 75 78 124",
         .examples = { { "kith sync dir://$PWD/stick", 0 } } },

@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 
 #include <kith/address.h>
+#include <kith/heard.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,21 +23,33 @@ typedef struct asking {
     char (*subjects)[KITH_SUBJECT_MAX + 1];
     size_t subject_count;
     bool too_many;
+    uint64_t unsigned_left;
 } asking;
 
-static int see_subject(void *ctx, const kith_record *one) {
-    asking *a = ctx;
-    kith_content content;
-    if (kith_packet_decode(one->packet.bytes, one->packet.length, &content) < 0) return 0;
-    const char *subject = content.address.subject;
+/* Into its place in order, once. */
+static int add_subject(asking *a, const char *subject) {
     size_t n = a->subject_count;
-    if (n > 0 && strcmp(a->subjects[n - 1], subject) == 0) return 0; /* in order */
-    if (n == SUBJECTS_MAX) {
+    while (n > 0 && strcmp(a->subjects[n - 1], subject) > 0) n--;
+    if (n > 0 && strcmp(a->subjects[n - 1], subject) == 0) return 0;
+    if (a->subject_count == SUBJECTS_MAX) {
         a->too_many = true;
         return KITH_STOP;
     }
-    memcpy(a->subjects[a->subject_count++], subject, strlen(subject) + 1);
+    memmove(
+        a->subjects[n + 1], a->subjects[n], (a->subject_count - n) * sizeof *a->subjects);
+    memcpy(a->subjects[n], subject, strlen(subject) + 1);
+    a->subject_count++;
     return 0;
+}
+
+static int see_subject(void *ctx, const kith_record *one) {
+    kith_content content;
+    if (kith_packet_decode(one->packet.bytes, one->packet.length, &content) < 0) return 0;
+    return add_subject(ctx, content.address.subject);
+}
+
+static int see_heard(void *ctx, const kith_heard *one) {
+    return add_subject(ctx, one->subject);
 }
 
 /* The subjects that the argument names. */
@@ -51,7 +64,9 @@ static int find_subjects(asking *a) {
         memcpy(a->subjects[a->subject_count++], what, strlen(what) + 1);
         return 0;
     }
-    if (kith_store_latest(a->store, what, a->ask.now_us, see_subject, a, &err) < 0) {
+    kith_query heard = { .pattern = what, .now_us = a->ask.now_us };
+    if (kith_store_latest(a->store, what, a->ask.now_us, see_subject, a, &err) < 0 ||
+        kith_store_heard(a->store, &heard, see_heard, a, &err) < 0) {
         return store_fault(a->c, &err);
     }
     if (a->too_many) out_note(a->c->out, "only the first %d subjects", SUBJECTS_MAX);
@@ -90,6 +105,9 @@ static int asking_open(asking *a, const call *c) {
         .ci = (kith_pool_ci) f->ci,
         .plain = f->plain,
         .quorum = (uint32_t) f->quorum };
+    node_section node;
+    settings_read(c->settings, "node", "", &node);
+    a->ask.pool_unsigned = f->pool_unsigned || node.pool_unsigned;
     if (f->unit_u <= 9) {
         a->template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit_u;
         a->ask.template_id = a->template_id;
@@ -115,6 +133,7 @@ static int ask_one(asking *a, const char *subject, bool alone) {
     if (r == KITH_E_MISSING) return fault(a->c->out, E_NOTHING, subject, NULL);
     if (r < 0) return store_fault(a->c, &err);
     shown.own_only = f->own_only;
+    a->unsigned_left += shown.answer.unsigned_left;
     if (!show_answer(a->c->out, &shown, alone)) return EXIT_USAGE;
     if (f->own_only) return shown.answer.has_own ? 0 : EXIT_NOTHING;
     return shown.answer.insufficient ? EXIT_NOTHING : 0;
@@ -128,6 +147,14 @@ int verb_ask(const call *c) {
         int one = ask_one(&a, a.subjects[i], alone);
         if (one == 0) best = 0;
         if (one > 1) code = one;
+    }
+    if (code == 0 && a.unsigned_left > 0 && !a.ask.pool_unsigned) {
+        out_rows(c->out);
+        out_note(c->out,
+            "%llu unsigned packet%s not counted; to count: kith ask %s --pool-unsigned, or "
+            "[node] pool_unsigned = yes",
+            (unsigned long long) a.unsigned_left, a.unsigned_left == 1 ? "" : "s",
+            c->args[0]);
     }
     if (code == 0 && alone) {
         out_rows(c->out);
@@ -154,14 +181,42 @@ static int see_way(void *ctx, const char *way) {
     return 0;
 }
 
+typedef struct claim {
+    char gateway[KITH_WAY_MAX + 1], name[KITH_SEED1_LENGTH_MAX + 16];
+} claim;
+
+static int see_claim(void *ctx, const kith_heard *h) {
+    claim *c = ctx;
+    kith_content content;
+    char name[KITH_SEED1_LENGTH_MAX];
+    memcpy(c->gateway, h->gateway, sizeof c->gateway);
+    if (kith_heard_content(h, &content, name) == 0) {
+        snprintf(c->name, sizeof c->name, "unsigned:%s", name);
+    }
+    return KITH_STOP;
+}
+
+static void find_claim(asking *a, const kith_evidence *e, claim *ret) {
+    kith_query q = { .id = e->id, .id_length = sizeof e->id, .with_expired = true };
+    *ret = (claim){ .name = "unsigned:" };
+    (void) !kith_store_heard(a->store, &q, see_claim, ret, NULL); /* then "" */
+}
+
 static bool show_row(asking *a, const kith_evidence *e, const shown_answer *shown) {
     static const char *const fates[] = { "counts", "capped", "too far out" };
     double unit = answer_unit(shown);
     ways w = { .text = "" };
-    (void) !kith_store_ways(a->store, e->arrival, see_way, &w, NULL); /* then "" */
+    claim claimed = { .name = "" };
     record r = record_of("evidence");
     as_column(put_hex(&r, "id", e->id, sizeof e->id), 4);
-    as_column(put_hex(&r, "from", e->keyid, sizeof e->keyid), 4);
+    if (e->is_unsigned) {
+        find_claim(a, e, &claimed);
+        (void) see_way(&w, claimed.gateway);
+        as_column(put_text(&r, "from", claimed.name), 0);
+    } else {
+        (void) !kith_store_ways(a->store, e->arrival, see_way, &w, NULL); /* then "" */
+        as_column(put_hex(&r, "from", e->keyid, sizeof e->keyid), 4);
+    }
     as_column(put_real(&r, "effect",
                   e->left_out != NULL && e->v == 0 ? (double) NAN : e->y * unit),
         4);
@@ -182,6 +237,8 @@ static bool show_row(asking *a, const kith_evidence *e, const shown_answer *show
         &r, "se_used", e->left_out != NULL ? (double) NAN : sqrt(e->vote.v_used) * unit);
     put_time(&r, "t_end", e->t_end_us);
     put_count(&r, "arrival", e->arrival);
+    put_bool(&r, "signed", !e->is_unsigned);
+    put_int(&r, "packets", e->is_unsigned ? (int64_t) e->packets : 1);
     return out_emit(a->c->out, &r);
 }
 

@@ -14,7 +14,8 @@
 typedef struct looking {
     const call *c;
     uint64_t shown, limit;
-    uint64_t last; /* the highest arrival seen */
+    uint64_t last;       /* the highest arrival seen */
+    uint64_t last_heard; /* and number of an unsigned one */
     int64_t since_us;
     bool bad;
     packet_view *view;
@@ -26,6 +27,20 @@ static int show_record(void *ctx, const kith_record *stored) {
     if (stored->arrival > k->last) k->last = stored->arrival;
     if (stored->arrived_us < k->since_us) return 0;
     if (!stored_record(&r, k->view, stored)) return 0;
+    if (!out_emit(k->c->out, &r)) {
+        k->bad = true;
+        return KITH_STOP;
+    }
+    k->shown++;
+    return k->limit > 0 && k->shown >= k->limit ? KITH_STOP : 0;
+}
+
+static int show_heard(void *ctx, const kith_heard *heard) {
+    looking *k = ctx;
+    record r = record_of("unsigned");
+    if (heard->number > k->last_heard) k->last_heard = heard->number;
+    if (heard->arrived_us < k->since_us) return 0;
+    if (!heard_record(&r, k->view, heard)) return 0;
     if (!out_emit(k->c->out, &r)) {
         k->bad = true;
         return KITH_STOP;
@@ -79,6 +94,7 @@ int verb_get(const call *c) {
         .origin = origin_of(f),
         .now_us = now_us };
     looking k = { .c = c, .limit = (uint64_t) f->last };
+    kith_each_both each = { show_record, f->own && !f->foreign ? NULL : show_heard, &k };
     int code = what_of(c, &query, id);
     if (code == 0) code = since_of(c, f->since, now_us, &k.since_us);
     if (code == 0) code = open_store(c, &store);
@@ -87,7 +103,7 @@ int verb_get(const call *c) {
     k.view = calloc(1, sizeof *k.view);
     if (k.view == NULL) {
         code = fault(c->out, E_MEMORY, "a packet", NULL);
-    } else if (kith_store_find(store, &query, show_record, &k, &err) < 0) {
+    } else if (kith_store_both(store, &query, &each, &err) < 0) {
         code = store_fault(c, &err);
     } else if (k.bad) {
         code = EXIT_USAGE;
@@ -123,6 +139,10 @@ static void note_event(void *ctx, const kith_event *event) {
     }
 }
 
+static bool full(const looking *k) {
+    return k->limit > 0 && k->shown >= k->limit;
+}
+
 /* After each turn: whatever came since the last look. true: enough. */
 static bool look_again(void *ctx) {
     following *w = ctx;
@@ -132,12 +152,18 @@ static bool look_again(void *ctx) {
     w->version = version;
     w->query.after = k->last;
     w->query.now_us = kith_time_now().wall_us;
-    if (kith_store_find(w->store, &w->query, show_record, k, &w->err) < 0) {
+    kith_query unsigned_ones = w->query;
+    unsigned_ones.after = k->last_heard;
+    int r = kith_store_find(w->store, &w->query, show_record, k, &w->err);
+    if (r == 0 && w->query.origin != KITH_ORIGIN_OWN && !full(k)) {
+        r = kith_store_heard(w->store, &unsigned_ones, show_heard, k, &w->err);
+    }
+    if (r < 0) {
         w->failed = true;
         return true;
     }
     if (!out_flush(k->c->out)) w->failed = true;
-    return k->bad || w->failed || (k->limit > 0 && k->shown >= k->limit);
+    return k->bad || w->failed || full(k);
 }
 
 static void sum_up(following *w) {
@@ -162,6 +188,12 @@ static void sum_up(following *w) {
         (unsigned long long) w->doubled, (unsigned long long) w->refused);
 }
 
+static int note_last(void *ctx, const kith_heard *heard) {
+    looking *k = ctx;
+    k->last_heard = heard->number;
+    return KITH_STOP;
+}
+
 /* Where to begin: behind everything that is there, unless --since says otherwise. */
 static int begin(following *w, const look_flags *f) {
     kith_store_stat stat;
@@ -172,6 +204,10 @@ static int begin(following *w, const look_flags *f) {
     if (f->since[0] != '\0') return since_of(c, f->since, now_us, &w->look.since_us);
     if (kith_store_stats(w->store, &stat, &w->err) < 0) return store_fault(c, &w->err);
     w->look.last = stat.last_arrival;
+    kith_query newest = { .newest_first = true, .with_expired = true, .limit = 1 };
+    if (kith_store_heard(w->store, &newest, note_last, &w->look, &w->err) < 0) {
+        return store_fault(c, &w->err);
+    }
     return 0;
 }
 

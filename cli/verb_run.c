@@ -32,7 +32,7 @@ typedef struct runner {
     int signals;
     bool stop, at_once;
     int stopped_by;
-    uint64_t accepted, refused, lost;
+    uint64_t accepted, heard, refused, lost;
 } runner;
 
 static const settings *set_of(const runner *r) {
@@ -52,8 +52,12 @@ static void note_event(void *ctx, const kith_event *e) {
     case KITH_EVENT_REFUSED:
         r->refused++;
         log_say(&r->log, LOG_INFO, "refused", "%s: %s", link,
-            e->code <= KITH_E_REFUSED ? kith_refusal_words(e->code)
-                                      : kith_error_name(e->code));
+            e->text != NULL ? e->text : kith_error_name(e->code));
+        break;
+    case KITH_EVENT_UNSIGNED:
+        r->heard++;
+        if (e->id != NULL) hex_text(e->id, 8, id);
+        log_say(&r->log, LOG_DEBUG, "unsigned", "%s %s %s", id, e->text, link);
         break;
     case KITH_EVENT_LINK_UP: log_say(&r->log, LOG_INFO, "up", "%s", link); break;
     case KITH_EVENT_LINK_DOWN:
@@ -131,17 +135,20 @@ static void tell_state(runner *r) {
     run_log *l = &r->log;
     log_end(l);
     if (kith_store_stats(r->store, &stat, &err) == 0) {
-        log_say(l, LOG_INFO, "state", "store: %llu packets, %llu own, %llu bytes%s%s",
+        log_say(l, LOG_INFO, "state",
+            "store: %llu packets, %llu own, %llu unsigned, %llu bytes%s%s",
             (unsigned long long) stat.packets, (unsigned long long) stat.own,
-            (unsigned long long) stat.bytes,
+            (unsigned long long) stat.heard, (unsigned long long) stat.bytes,
             stat.degraded         ? ", degraded: "
             : stat.why[0] != '\0' ? "; "
                                   : "",
             stat.why);
     }
-    log_say(l, LOG_INFO, "state", "accepted %llu, refused %llu, lost %llu, posted %llu",
-        (unsigned long long) r->accepted, (unsigned long long) r->refused,
-        (unsigned long long) r->lost, (unsigned long long) r->sources.posted);
+    log_say(l, LOG_INFO, "state",
+        "accepted %llu, unsigned %llu, refused %llu, lost %llu, posted %llu",
+        (unsigned long long) r->accepted, (unsigned long long) r->heard,
+        (unsigned long long) r->refused, (unsigned long long) r->lost,
+        (unsigned long long) r->sources.posted);
     for (size_t i = 0; i < kith_node_link_count(r->node); i++) {
         kith_link_status s;
         if (kith_node_link_status(r->node, i, &s) < 0) continue;

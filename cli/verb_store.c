@@ -16,6 +16,7 @@ static void put_stat(record *r, const kith_store_stat *s) {
     put_count(r, "packets", s->packets);
     put_count(r, "own", s->own);
     put_count(r, "foreign", s->foreign);
+    put_count(r, "unsigned", s->heard);
     put_count(r, "tombstones", s->tombstones);
     put_count(r, "bytes", s->bytes);
     put_count(r, "max_bytes", s->max_bytes);

@@ -17,6 +17,7 @@
 /* On a wire that keeps nothing, peers must answer: within this, and of a moment when
  * whatever was posted before we began is compared. */
 #define NOBODY_NS  UINT64_C(20000000000)
+#define LISTEN_NS  UINT64_C(5000000000) /* to an older program */
 #define SETTLED_NS UINT64_C(4000000000)
 #define PROMPT_NS  UINT64_C(500000000)
 #define SEEN_MAX   (1u << 20) /* accepted ids that are compared */
@@ -25,7 +26,7 @@ typedef struct syncing {
     kith_node *node;
     uint8_t (*seen)[16];
     size_t seen_count, seen_room;
-    uint64_t accepted, refused, lost;
+    uint64_t accepted, heard, refused, lost;
     uint64_t quiet_since, last_work, down_since;
     uint64_t begun_ns, up_ns, prompted_ns;
     uint32_t peers;
@@ -57,6 +58,7 @@ static void note_event(void *ctx, const kith_event *event) {
     case KITH_EVENT_LINK_DOWN:
         snprintf(s->why, sizeof s->why, "%s", event->text == NULL ? "" : event->text);
         break;
+    case KITH_EVENT_UNSIGNED: s->heard++; break;
     case KITH_EVENT_STORE:
     case KITH_EVENT_SENT: break;
     }
@@ -64,7 +66,7 @@ static void note_event(void *ctx, const kith_event *event) {
 
 static uint64_t work_of(const kith_link_status *l) {
     return l->counters.posted + l->counters.settled + l->counters.pulled + l->accepted +
-           l->duplicates + l->sent_through;
+           l->duplicates + l->heard + l->sent_through;
 }
 
 /* Of a wire without memory: all who are there had the same as we. */
@@ -84,6 +86,13 @@ static bool is_agreed(syncing *s, const kith_link_status *l, uint64_t now) {
     return false;
 }
 
+/* Programs that compare nothing: all has been said, and for a while they were heard. Some
+ * never fall silent. */
+static bool has_listened(syncing *s, const kith_link_status *l, uint64_t now) {
+    s->up_ns = s->up_ns == 0 ? now : s->up_ns;
+    return now - s->up_ns >= LISTEN_NS && l->waiting == 0;
+}
+
 static bool is_quiet(void *ctx) {
     syncing *s = ctx;
     kith_link_status status;
@@ -96,6 +105,9 @@ static bool is_quiet(void *ctx) {
     }
     s->down_since = 0;
     s->was_up = true;
+    if ((status.can & KITH_CAN_LEGACY) != 0 && status.level == KITH_LEVEL_PROCESS) {
+        return has_listened(s, &status, now);
+    }
     if ((status.can & KITH_CAN_REPLAY) == 0 && (status.can & KITH_CAN_SYNC) != 0) {
         return is_agreed(s, &status, now);
     }
@@ -134,6 +146,10 @@ static int sum_up(const call *c, syncing *s, uint64_t took_ns) {
             out_note(
                 c->out, "%u peer%s the same", s->peers, s->peers == 1 ? " has" : "s have");
         }
+        if (s->heard > 0) {
+            out_note(c->out, "%llu new that nobody signed, kept apart",
+                (unsigned long long) s->heard);
+        }
         if (s->refused > 0) {
             out_note(c->out, "%llu refused", (unsigned long long) s->refused);
         }
@@ -146,6 +162,7 @@ static int sum_up(const call *c, syncing *s, uint64_t took_ns) {
     as_column(put_real(&r, "seconds", seconds), 3);
     put_count(&r, "given", status.counters.posted);
     put_count(&r, "again", status.duplicates);
+    put_count(&r, "unsigned", s->heard);
     put_count(&r, "refused", s->refused);
     put_count(&r, "peers", s->peers);
     put_text(&r, "url", status.url);

@@ -51,6 +51,7 @@ static void on_event(void *ctx, const kith_event *event) {
     case KITH_EVENT_LINK_DOWN: s->downs++; break;
     case KITH_EVENT_LINK_UP:
     case KITH_EVENT_STORE:
+    case KITH_EVENT_UNSIGNED:
     case KITH_EVENT_SENT: break;
     }
 }

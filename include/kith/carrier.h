@@ -21,7 +21,8 @@
  *   7. After any failure the link may still be closed.
  *   8. post and pull allocate nothing of ours.
  *   9. A carrier reads no clock, no environment and no store. Time comes with
- *      tick, cursors with rewind, small durable state through the host.
+ *      tick, cursors with rewind, small durable state through the host, and what the
+ *      node has through its recall.
  * The core checks subjects and patterns before a carrier sees them, and filters
  * once more what it brings, so a pattern means the same on a carrier that can
  * only match prefixes, or nothing.
@@ -78,7 +79,7 @@ enum {
     KITH_ITEM_PACKET = 1,
     KITH_ITEM_SYNC = 2, /* an opaque frame between nodes, kith/sync */
     /* Of an older program: the length of its topic in two bytes, topic, payload
-     * (kith/legacy.h). Unsigned: shown, never stored. */
+     * (kith/legacy.h). Unsigned: kept apart from all that is signed (kith/heard.h). */
     KITH_ITEM_LEGACY = 3,
 };
 
@@ -130,6 +131,12 @@ typedef struct kith_host {
     const char *plugin_dir;      /* more kith-carrier-NAME.so; see kith_plugin_folder */
     int (*save)(void *ctx, const char *name, const void *bytes, size_t length);
     int (*load)(void *ctx, const char *name, void *ret, size_t size, size_t *ret_length);
+    /* For a carrier that answers questions over its wire: what the node has, the newest
+     * first, its own packets, with relay those of others, and unsigned ones. Pattern NULL:
+     * of any subject. Until each says KITH_STOP. Only in the calls of the link's owner,
+     * post excepted. */
+    int (*recall)(void *ctx, const char *pattern,
+        int (*each)(void *each_ctx, const kith_posting *what), void *each_ctx);
     /* For trace+ and for changes of state; the text has no newline. */
     void (*say)(void *ctx, const char *scheme, const char *text);
 } kith_host;

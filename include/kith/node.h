@@ -27,12 +27,13 @@ typedef struct kith_node kith_node;
 
 typedef enum kith_event_kind {
     KITH_EVENT_ACCEPTED = 1, /* record: a packet came that was not known */
-    KITH_EVENT_REFUSED = 2,  /* code: a KITH_R_*; link */
+    KITH_EVENT_REFUSED = 2,  /* code: a KITH_R_* or KITH_L_*; link; text: in words */
     KITH_EVENT_LINK_UP = 3,
     KITH_EVENT_LINK_DOWN = 4, /* text says why */
     KITH_EVENT_GAP = 5,       /* count: packets a link lost for want of room */
     KITH_EVENT_STORE = 6,     /* text: degraded, quarantined, healed */
     KITH_EVENT_SENT = 7,      /* arrival: safe beyond link, as sent_through below */
+    KITH_EVENT_UNSIGNED = 8, /* a packet nobody signed is stored; id, link; text: subject */
 } kith_event_kind;
 
 typedef struct kith_event {
@@ -94,6 +95,7 @@ typedef struct kith_link_status {
     kith_level level;
     kith_counters counters;
     uint64_t accepted, duplicates;
+    uint64_t heard;        /* unsigned packets that were not known */
     uint64_t backfilled;   /* sync brought them; kith_store_ways says "sync+" and the URL */
     uint64_t waiting;      /* arrivals not yet looked at, handed over and settled */
     uint64_t sent_through; /* arrival settled; where level is none and peers compare
@@ -106,7 +108,7 @@ typedef struct kith_link_status {
 KITH_API size_t kith_node_link_count(const kith_node *node);
 KITH_API KITH_MUST_USE int kith_node_link_status(
     kith_node *node, size_t index, kith_link_status *ret);
-/* Why packets were refused since open: counts by KITH_R_*. */
+/* Why packets were refused since open: counts by KITH_R_* and KITH_L_*. */
 KITH_API uint64_t kith_node_refused(const kith_node *node, int refusal);
 
 /* ---- questions to a store, with or without a node ---- */
@@ -120,6 +122,11 @@ typedef struct kith_evidence {
     int64_t t_end_us;
     uint64_t n;
     const char *left_out; /* NULL: it was pooled (kept or flagged); else why not */
+    /* Nobody signed it (kith/heard.h): id is the legacy one, arrival 0, keyid that of a
+     * name which anybody may claim; the latest of `packets` that claim it. Its weight is
+     * its part of its gateway's one vote; fate and residual are those of that vote. */
+    bool is_unsigned;
+    uint32_t packets;
 } kith_evidence;
 
 typedef struct kith_ask {
@@ -128,6 +135,7 @@ typedef struct kith_ask {
     const uint8_t *self;        /* own public key, whose leaf is shrunk; or NULL */
     kith_pool_options pool;
     int64_t now_us;
+    bool pool_unsigned; /* what nobody signed counts too: one vote for each gateway */
 } kith_ask;
 
 /* The answer for one subject from what the store holds. rows may be NULL; else it

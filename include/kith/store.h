@@ -176,6 +176,7 @@ typedef struct kith_store_stat {
     char quarantine[1024];           /* the old file, "" if none */
     bool degraded;                   /* posts are refused now */
     char why[160];                   /* of degraded; else a word about this open, or "" */
+    uint64_t heard, heard_evicted;   /* unsigned, kith/heard.h; since open */
 } kith_store_stat;
 KITH_API KITH_MUST_USE int kith_store_stats(
     kith_store *store, kith_store_stat *ret, kith_error *err);

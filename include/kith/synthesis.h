@@ -137,6 +137,8 @@ typedef struct kith_answer {
     double own_y, own_v;
     bool has_shrunk; /* own averaged over tau; beyond 200 others tau is fixed */
     double shrunk, shrunk_sd, shrunk_low, shrunk_high;
+    /* Of a store, by kith_ask_store: unsigned packets that counted, and that did not. */
+    uint64_t unsigned_pooled, unsigned_left;
 } kith_answer;
 
 /* own and options may be NULL; own is never one of leaves. ret_votes, when not

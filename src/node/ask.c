@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "node/ask.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,22 +16,8 @@
 #define SLOTS_MAX (2 * KITH_POOL_MAX)
 #define KINDS_MAX 16 /* (template, measure) pairs under one subject */
 
-typedef struct slot {
-    kith_evidence row;
-    kith_leaf leaf;
-    uint8_t template_id[KITH_TEMPLATE_SIZE];
-    uint8_t measure, components;
-    bool own;
-} slot;
-
-typedef struct slots {
-    const kith_ask *ask;
-    slot *all;
-    size_t count, room, beyond;
-    bool no_memory;
-} slots;
-
-static const char *fault_of(const kith_content *c, slot *s) {
+const char *ki_ask_fault(
+    const kith_content *c, double *ret_y, double *ret_v, uint8_t *ret_measure) {
     int r = kith_template_admits(c);
     if (r == KITH_EMPTY) {
         return "its template is not known here";
@@ -41,28 +28,29 @@ static const char *fault_of(const kith_content *c, slot *s) {
     if (c->type != KITH_LEAF) {
         return "not a leaf";
     }
-    if (kith_evidence_scalar(c, &s->leaf.y, &s->leaf.v, &s->measure) < 0) {
+    if (kith_evidence_scalar(c, ret_y, ret_v, ret_measure) < 0) {
         return "a report: it holds no number to pool";
     }
     return NULL;
 }
 
-static bool grow(slots *list) {
-    if (list->count < list->room) {
-        return true;
+ki_slot *ki_slots_next(ki_slots *list) {
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        ki_slot *all = realloc(list->all, room * sizeof *all);
+        if (all == NULL) {
+            return NULL;
+        }
+        list->all = all;
+        list->room = room;
     }
-    size_t room = list->room == 0 ? 64 : 2 * list->room;
-    slot *all = realloc(list->all, room * sizeof *all);
-    if (all == NULL) {
-        return false;
-    }
-    list->all = all;
-    list->room = room;
-    return true;
+    ki_slot *next = &list->all[list->count];
+    *next = (ki_slot){ 0 };
+    return next;
 }
 
 static int collect(void *ctx, const kith_record *record) {
-    slots *list = ctx;
+    ki_slots *list = ctx;
     if (list->count == SLOTS_MAX) {
         list->beyond++;
         return 0;
@@ -71,12 +59,14 @@ static int collect(void *ctx, const kith_record *record) {
     if (kith_packet_decode(record->packet.bytes, record->packet.length, &c) < 0) {
         return 0;
     }
-    if (!grow(list)) {
+    ki_slot *s = ki_slots_next(list);
+    if (s == NULL) {
         list->no_memory = true;
         return KITH_STOP;
     }
-    slot *s = &list->all[list->count++];
-    *s = (slot){ .measure = c.measure, .components = c.components };
+    list->count++;
+    s->measure = c.measure;
+    s->components = c.components;
     memcpy(s->template_id, c.template_id, sizeof s->template_id);
     s->own =
         list->ask->self != NULL && memcmp(c.source, list->ask->self, sizeof c.source) == 0;
@@ -85,7 +75,7 @@ static int collect(void *ctx, const kith_record *record) {
     s->row.arrival = record->arrival;
     s->row.t_end_us = c.t_end_us;
     s->row.n = (c.has & KITH_HAS_COUNTS) != 0 ? c.tries : c.n;
-    s->row.left_out = fault_of(&c, s);
+    s->row.left_out = ki_ask_fault(&c, &s->leaf.y, &s->leaf.v, &s->measure);
     s->row.y = s->leaf.y;
     s->row.v = s->leaf.v;
     s->leaf.relevance = 1.0;
@@ -101,18 +91,18 @@ typedef struct kind {
     size_t votes;
 } kind;
 
-static bool is_kind(const slot *s, const kind *k) {
+static bool is_kind(const ki_slot *s, const kind *k) {
     return s->measure == k->measure && s->components == k->components &&
            memcmp(s->template_id, k->template_id, sizeof k->template_id) == 0;
 }
 
 /* The template and measure that most sources use; ties go to the first in the
  * store's order, which is the same everywhere. */
-static kind choose(const slots *list) {
+static kind choose(const ki_slots *list) {
     kind kinds[KINDS_MAX];
     size_t count = 0, best = 0;
     for (size_t i = 0; i < list->count; i++) {
-        const slot *s = &list->all[i];
+        const ki_slot *s = &list->all[i];
         bool wanted =
             list->ask->template_id == NULL ||
             memcmp(s->template_id, list->ask->template_id, KITH_TEMPLATE_SIZE) == 0;
@@ -138,10 +128,11 @@ static kind choose(const slots *list) {
 }
 
 /* Leaves for the pool in the order of the slots, and the own one apart. */
-static size_t pick(slots *list, const kind *k, kith_leaf *leaves, const kith_leaf **own) {
+static size_t pick(
+    ki_slots *list, const kind *k, kith_leaf *leaves, const kith_leaf **own) {
     size_t count = 0;
     for (size_t i = 0; i < list->count; i++) {
-        slot *s = &list->all[i];
+        ki_slot *s = &list->all[i];
         if (s->row.left_out != NULL) {
             continue;
         }
@@ -163,7 +154,7 @@ static size_t pick(slots *list, const kind *k, kith_leaf *leaves, const kith_lea
     return count;
 }
 
-static int answer(slots *list, const kind *k, kith_answer *ret, kith_error *err) {
+static int answer(ki_slots *list, const kind *k, kith_answer *ret, kith_error *err) {
     kith_leaf *leaves = malloc(KITH_POOL_MAX * sizeof *leaves);
     kith_vote *votes = malloc(KITH_POOL_MAX * sizeof *votes);
     const kith_leaf *own = NULL;
@@ -180,14 +171,40 @@ static int answer(slots *list, const kind *k, kith_answer *ret, kith_error *err)
     return r < 0 ? ki_fail(err, r, "pool %s", list->ask->subject) : 0;
 }
 
-static void show(
-    const slots *list, kith_evidence *rows, size_t rows_max, size_t *ret_rows) {
-    for (size_t i = 0; rows != NULL && i < list->count && i < rows_max; i++) {
-        rows[i] = list->all[i].row;
+/* The votes of gateways are shown as the packets they are made of. */
+static void show(const ki_slots *list, const ki_claims *claims, kith_evidence *rows,
+    size_t rows_max, size_t *ret_rows) {
+    size_t n = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->all[i].gateway) {
+            continue;
+        }
+        if (rows != NULL && n < rows_max) rows[n] = list->all[i].row;
+        n++;
+    }
+    for (size_t i = 0; i < claims->count; i++, n++) {
+        if (rows != NULL && n < rows_max) rows[n] = claims->all[i].row;
     }
     if (ret_rows != NULL) {
-        *ret_rows = list->count + list->beyond;
+        *ret_rows = n + list->beyond;
     }
+}
+
+/* Everything under the subject, signed and unsigned. */
+static int gather(kith_store *store, const kith_ask *ask, ki_slots *list, ki_claims *claims,
+    kith_error *err) {
+    int r = kith_store_latest(store, ask->subject, ask->now_us, collect, list, err);
+    r = r < 0 ? r : ki_claims_read(claims, store, err);
+    if (r == 0) {
+        ki_claims_vote(claims, list);
+    }
+    if (r == 0 && list->no_memory) {
+        r = ki_fail(err, KITH_E_MEMORY, "ask %s", ask->subject);
+    }
+    if (r == 0 && list->count == 0 && claims->count == 0) {
+        r = ki_fail(err, KITH_E_MISSING, "nothing is stored under %s", ask->subject);
+    }
+    return r;
 }
 
 int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answer,
@@ -198,23 +215,24 @@ int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answ
         return ki_fail(err, KITH_E_ARG, "'%.60s' is no subject: %s", ask->subject,
             kith_subject_fault(ask->subject, false));
     }
-    slots list = { .ask = ask };
-    int r = kith_store_latest(store, ask->subject, ask->now_us, collect, &list, err);
-    if (r == 0 && list.no_memory) {
-        r = ki_fail(err, KITH_E_MEMORY, "ask %s", ask->subject);
+    ki_slots list = { .ask = ask };
+    ki_claims *claims = calloc(1, sizeof *claims);
+    if (claims == NULL) {
+        return ki_fail(err, KITH_E_MEMORY, "ask %s", ask->subject);
     }
-    if (r == 0 && list.count == 0) {
-        r = ki_fail(err, KITH_E_MISSING, "nothing is stored under %s", ask->subject);
-    }
+    claims->ask = ask;
+    int r = gather(store, ask, &list, claims, err);
     if (r == 0) {
         kind k = choose(&list);
         r = answer(&list, &k, ret_answer, err);
         if (r == 0) {
             memcpy(ret_template, k.template_id, KITH_TEMPLATE_SIZE);
             *ret_measure = k.measure;
-            show(&list, rows, rows_max, ret_rows);
+            ki_claims_tell(claims, &list, ret_answer);
+            show(&list, claims, rows, rows_max, ret_rows);
         }
     }
+    free(claims);
     free(list.all);
     return r;
 }

@@ -134,7 +134,7 @@ static void take(
     if (item->kind == KITH_ITEM_SYNC) {
         take_frame(n, l, item, f);
     } else if (item->kind == KITH_ITEM_LEGACY) {
-        refuse(n, l, KITH_R_UNSIGNED, NULL);
+        ki_heard_take(n, l, item, now);
         pass(n, l, item->token, f);
     } else {
         take_packet(n, l, item, f, now);
@@ -145,7 +145,7 @@ static void take(
 static int pull(kith_node *n, ki_node_link *l, kith_time now, bool *ret_dry) {
     int seen = 0;
     *ret_dry = l->link == NULL || now.mono_ns < l->inbox_ns;
-    while (!*ret_dry && seen < NODE_PULLS) {
+    while (!*ret_dry && seen < NODE_PULLS && n->heard_count < NODE_HEARD) {
         kith_item item;
         ki_flight *f = ki_verify_next(n->verify);
         int r = f == NULL ? KITH_FULL : kith_link_pull(l->link, &item);
@@ -326,7 +326,12 @@ int ki_inbox_turn(kith_node *n, kith_time now) {
     n->now = now;
     for (size_t i = 0; i < n->link_count; i++) { /* each is first in its turn */
         bool one_dry = true;
-        seen += pull(n, &n->links[(n->turn + i) % n->link_count], now, &one_dry);
+        ki_node_link *l = &n->links[(n->turn + i) % n->link_count];
+        seen += pull(n, l, now, &one_dry);
+        int r = ki_heard_commit(n, l, now);
+        if (r < 0) {
+            return r;
+        }
         dry = dry && one_dry;
     }
     n->turn++;

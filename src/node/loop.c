@@ -90,6 +90,7 @@ static uint64_t next_due(const kith_node *n, kith_time now, int did) {
 
 int kith_node_step(kith_node *n, kith_time now) {
     CHECK(n != NULL);
+    n->wall_us = now.wall_us;
     ki_clock_turn(n, now);
     ki_links_watch(n, now);
     int did = look_at_store(n);

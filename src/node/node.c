@@ -89,6 +89,7 @@ static int set_up(kith_node *n, const kith_node_config *c, kith_error *err) {
     n->host.ctx = n;
     n->host.save = host_save;
     n->host.load = host_load;
+    n->host.recall = ki_heard_recall;
     for (size_t i = 0; i < c->follow_count; i++) {
         int r = add_follow(n, c->follows[i], err);
         if (r < 0) {
@@ -111,6 +112,7 @@ int kith_node_open(
     n->event = c->event;
     n->ctx = c->ctx;
     n->due_ns = now.mono_ns;
+    n->wall_us = now.wall_us;
     ki_clock_open(n, now);
     ki_index_init(&n->index);
     if (ki_verify_open(&n->verify, ki_verify_threads(), NULL) < 0) {
@@ -240,6 +242,7 @@ int kith_node_link_status(kith_node *n, size_t index, kith_link_status *ret) {
         .accepted = l->accepted,
         .duplicates = l->duplicates,
         .backfilled = l->backfilled,
+        .heard = l->heard,
         .sent_through = l->safe };
     memcpy(ret->url, l->url, sizeof ret->url);
     memcpy(ret->why, l->why, sizeof ret->why);
@@ -258,6 +261,9 @@ int kith_node_link_status(kith_node *n, size_t index, kith_link_status *ret) {
 }
 
 uint64_t kith_node_refused(const kith_node *n, int refusal) {
+    if (refusal <= KITH_L_FRAMES && refusal >= KITH_L_LAST) {
+        return n->legacy_refused[KITH_L_FRAMES - refusal];
+    }
     return refusal > KITH_E_REFUSED || refusal < KITH_R_LAST
                ? 0
                : n->refused[KITH_E_REFUSED - refusal];

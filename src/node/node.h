@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* node/node.h - what the parts of a node share: the node itself and its links.
  * loop.c tells in which order things happen, links.c opens and watches links,
- * inbox.c and outbox.c move packets between a link and the store, exchange.c
+ * inbox.c and outbox.c move packets between a link and the store, heard.c the unsigned
+ * ones, exchange.c
  * lets sync frames speak, ask.c answers questions from a store. */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
 #include <kith/address.h>
+#include <kith/heard.h>
 #include <kith/node.h>
 
 #include "node/verify.h"
@@ -19,6 +21,8 @@
 #define NODE_GIVES 512
 /* Packets of one commit, at most. */
 #define NODE_COMMIT 512
+/* Unsigned packets of one commit: a link is asked for no more in a turn. */
+#define NODE_HEARD 64
 
 /* A link that has no room is asked again so soon: those that pace themselves have
  * room again then. */
@@ -45,7 +49,7 @@ typedef struct ki_node_link {
                            * nothing, what a peer was shown to have */
     uint64_t receipts;    /* of the peers, when they were last looked at */
     uint32_t lot;         /* given at once, after a failure; 0: all there is room for */
-    uint64_t accepted, duplicates, backfilled;
+    uint64_t accepted, duplicates, backfilled, heard;
     bool cursor_dirty;
     ki_sync *sync;   /* NULL: the link keeps history, or carries no frames */
     ki_sync_out out; /* what the link had no room for; kind 0: nothing */
@@ -71,6 +75,8 @@ struct kith_node {
     size_t follow_count;
     char follows[KITH_FOLLOWS_MAX][KITH_SUBJECT_MAX + 1];
     uint64_t refused[1 + KITH_E_REFUSED - KITH_R_LAST];
+    uint64_t legacy_refused[1 + KITH_L_FRAMES - KITH_L_LAST];
+    int64_t wall_us;   /* of this turn */
     uint64_t due_ns;   /* of the next turn, if nothing wakes us */
     uint64_t prune_ns; /* next time old packets are removed */
     int64_t clocks_us; /* wall less monotonic: changes when the wall clock is set */
@@ -91,6 +97,8 @@ struct kith_node {
     uint32_t turn;
     ki_verify *verify; /* what came and is not stored yet */
     kith_arrival arrivals[NODE_COMMIT];
+    kith_heard heard[NODE_HEARD]; /* of one link's turn, not yet stored */
+    size_t heard_count;
 };
 
 /* In front of a way: sync brought it. */
@@ -121,6 +129,13 @@ int ki_exchange_turn(kith_node *n, ki_node_link *l, kith_time now);
 
 /* What is on its way is stored, as far as the store can. */
 void ki_inbox_close(kith_node *n);
+
+/* heard.c: heard_count is 0 between turns. */
+void ki_heard_take(
+    kith_node *n, const ki_node_link *l, const kith_item *item, kith_time now);
+int ki_heard_commit(kith_node *n, ki_node_link *l, kith_time now);
+int ki_heard_recall(void *ctx, const char *pattern,
+    int (*each)(void *ctx, const kith_posting *what), void *each_ctx);
 
 /* outbox.c: the sending cursor, from the store; and back to the beginning, for a
  * medium that has nothing of ours, or for a clock that was ahead. */

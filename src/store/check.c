@@ -83,6 +83,15 @@ static int check_packets(lite_db *db, kith_error *err) {
     return r < 0 || rc == SQLITE_OK ? r : ki_lite_fail(db, rc, "packets", err);
 }
 
+static int check_heard(lite_db *db, kith_error *err) {
+    int rc = SQLITE_OK;
+    const char *fault = ki_lite_heard_fault(db, &rc);
+    if (fault != NULL) {
+        return ki_fail(err, KITH_E_CORRUPT, "an unsigned packet: %s", fault);
+    }
+    return rc == SQLITE_OK ? 0 : ki_lite_fail(db, rc, "unsigned packets", err);
+}
+
 /* Who writes it meanwhile may have changed what was read before: damage stays. Where
  * nobody has it open, SQLite's index says what was committed last. */
 static int check_log(const char *path, kith_error *err) {
@@ -153,6 +162,7 @@ int ki_lite_check(const char *place, const char *query, kith_error *err) {
     r = rc == SQLITE_OK ? 0 : ki_lite_fail(&db, rc, "pages", err);
     r = r < 0 ? r : check_indexes(&db, err);
     r = r < 0 ? r : check_packets(&db, err);
+    r = r < 0 ? r : check_heard(&db, err);
     ki_lite_db_close(&db);
     return r;
 }

@@ -8,6 +8,7 @@
 #ifndef STORE_ENGINE_H
 #define STORE_ENGINE_H
 
+#include <kith/heard.h>
 #include <kith/store.h>
 
 typedef struct ki_outbox {
@@ -45,6 +46,9 @@ typedef struct ki_engine {
     int (*ways)(void *self, uint64_t arrival, int (*each)(void *ctx, const char *way),
         void *ctx, kith_error *err);
     int (*proofs)(void *self, kith_each each, void *ctx, kith_error *err);
+    int (*hear)(void *self, kith_heard *list, size_t count, kith_time now, kith_error *err);
+    int (*heard)(void *self, const kith_query *query, kith_each_heard each, void *ctx,
+        kith_error *err);
     int (*save)(void *self, const ki_saved *what, kith_error *err);
     int (*load)(void *self, const char *name, void *ret, size_t size, size_t *ret_length);
     int (*prune)(void *self, int64_t now_us, uint32_t at_most, kith_error *err);

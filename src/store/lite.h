@@ -11,6 +11,7 @@
  *   lite_write.c   what a commit does: post, admit
  *   lite_source.c  sources, their sequences
  *   lite_room.c    the bound: expiry, eviction
+ *   lite_heard.c   unsigned packets, in a table of their own
  *   lite_ask.c     readers, and what all questions share
  *   lite_find.c    questions; lite_latest.c, lite_outbox.c: those of pooling, of carriers
  *   lite_state.c   small state, stats, check, backup
@@ -101,6 +102,15 @@ typedef enum lite_sql {
     SQL_KNOWS,
     SQL_ID_PREFIX,
     SQL_READ_BEGIN,
+    SQL_HEARD_ADD,
+    SQL_HEARD_DELETE,
+    SQL_HEARD_COUNT,
+    SQL_HEARD_UP,
+    SQL_HEARD_DOWN,
+    SQL_HEARD_SUBJECT_UP,
+    SQL_HEARD_SUBJECT_DOWN,
+    SQL_HEARD_ID_UP,
+    SQL_HEARD_ID_DOWN,
     SQL_MAX,
 } lite_sql;
 
@@ -118,7 +128,8 @@ enum {
 };
 
 /* Read from page one, and the same in SQL. */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
+#define SCHEMA_HEARD   3          /* since when there is a table of unsigned packets */
 #define APPLICATION_ID 0x6b697468 /* "kith" */
 
 typedef enum lite_access {
@@ -236,6 +247,7 @@ typedef struct lite {
     bool watch_open;
     uint64_t version_base;
 
+    _Atomic uint64_t heard_evicted;
     _Atomic uint64_t evicted, refused_full, duplicates, equivocations, commits, shared;
     _Atomic uint64_t era;  /* readers of an older one are closed, not kept */
     _Atomic uint64_t file; /* the inode that is open */
@@ -311,6 +323,21 @@ int ki_lite_bring_back(lite *s, const ki_leaf_row *rows, size_t count, uint64_t 
 /* Inside a transaction: makes room for count rows. KITH_E_SPACE, or SQLite's. */
 int ki_lite_room(lite *s, size_t count, int64_t now_us);
 int ki_lite_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *err);
+
+/* As above, for unsigned ones: nothing signed that lives is given up for them. */
+int ki_lite_room_heard(lite *s, size_t count, int64_t now_us);
+
+/* ---- lite_heard.c ---- */
+
+extern const char ki_lite_heard_schema[];
+int ki_lite_hear(
+    void *self, kith_heard *list, size_t count, kith_time now, kith_error *err);
+int ki_lite_heard(
+    void *self, const kith_query *query, kith_each_heard each, void *ctx, kith_error *err);
+/* Inside a transaction: those that expire by then go, the soonest first. */
+int ki_lite_heard_remove(lite *s, int64_t until_us, uint32_t at_most, uint32_t *ret_count);
+/* What is wrong with the first bad row, or NULL. */
+const char *ki_lite_heard_fault(lite_db *db, int *ret_rc);
 
 /* ---- lite_ask.c, lite_find.c, lite_latest.c, lite_outbox.c, lite_state.c ---- */
 

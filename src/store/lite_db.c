@@ -43,6 +43,11 @@ static const char schema[] =
 #define BARE_RECORD "p.id, p.at, p.exp, p.own, p.gone, p.way, p.pid, p.body"
 #define RECORD      BARE_RECORD ", p.subj"
 
+#define HEARD                                                                              \
+    "SELECT h.id, h.at, h.exp, h.seed, h.hid, h.subj, h.topic, h.body,"                    \
+    " (SELECT name FROM carrier WHERE id = h.way) FROM heard h"                            \
+    " WHERE h.id > ?1 AND h.id < ?2"
+
 static const char *const statements[SQL_MAX] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -69,7 +74,8 @@ static const char *const statements[SQL_MAX] = {
     [SQL_CARRIER_NAME] = "SELECT name FROM carrier WHERE id = ?1",
     [SQL_CARRIER_COUNT] = "SELECT count(*) FROM carrier",
     [SQL_CARRIER_PRUNE] = "DELETE FROM carrier WHERE id NOT IN (SELECT way FROM pkt)"
-                          " AND id NOT IN (SELECT carrier FROM way)",
+                          " AND id NOT IN (SELECT carrier FROM way)"
+                          " AND id NOT IN (SELECT way FROM heard)",
     [SQL_WAY_ADD] = "INSERT INTO way(pkt, carrier) VALUES(?1, ?2)"
                     " ON CONFLICT(pkt, carrier) DO NOTHING",
     [SQL_PROOFS] =
@@ -144,6 +150,17 @@ static const char *const statements[SQL_MAX] = {
     [SQL_ID_PREFIX] = "SELECT id FROM pkt INDEXED BY pkt_exp WHERE pid >= ?3 AND pid <= ?4"
                       " AND id > ?1 AND id < ?2",
     [SQL_READ_BEGIN] = "BEGIN",
+    [SQL_HEARD_ADD] = "INSERT INTO heard(hid, seed, subj, exp, at, way, topic, body)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(hid) DO NOTHING",
+    [SQL_HEARD_DELETE] = "DELETE FROM heard WHERE id IN (SELECT id FROM heard"
+                         " INDEXED BY heard_exp WHERE exp <= ?1 ORDER BY exp LIMIT ?2)",
+    [SQL_HEARD_COUNT] = "SELECT count(*) FROM heard INDEXED BY heard_exp",
+    [SQL_HEARD_UP] = HEARD " ORDER BY h.id",
+    [SQL_HEARD_DOWN] = HEARD " ORDER BY h.id DESC",
+    [SQL_HEARD_SUBJECT_UP] = HEARD " AND h.subj = ?3 ORDER BY h.id",
+    [SQL_HEARD_SUBJECT_DOWN] = HEARD " AND h.subj = ?3 ORDER BY h.id DESC",
+    [SQL_HEARD_ID_UP] = HEARD " AND h.hid >= ?3 AND h.hid <= ?4 ORDER BY +h.id",
+    [SQL_HEARD_ID_DOWN] = HEARD " AND h.hid >= ?3 AND h.hid <= ?4 ORDER BY +h.id DESC",
     [SQL_MIN_EXP] = "SELECT min(exp) FROM pkt",
 };
 
@@ -271,6 +288,9 @@ static int create_schema(lite_db *db) {
     rc = rc != SQLITE_OK ? rc : one_number(db, "PRAGMA user_version", &version);
     if (rc == SQLITE_OK && version == 0) {
         rc = sqlite3_exec(db->sql, schema, NULL, NULL, NULL);
+        rc = rc != SQLITE_OK
+                 ? rc
+                 : sqlite3_exec(db->sql, ki_lite_heard_schema, NULL, NULL, NULL);
         rc = rc != SQLITE_OK ? rc : pragma(db, "application_id", APPLICATION_ID);
         rc = rc != SQLITE_OK ? rc : pragma(db, "user_version", SCHEMA_VERSION);
     }

@@ -4,6 +4,7 @@
  *
  *   1 -> 2  pkt.slot numbered templates by a table that only grew; now the number
  *           follows from the template itself
+ *   2 -> 3  a table for packets that nobody signed
  */
 #include "store/lite.h"
 
@@ -28,12 +29,17 @@ static int from_1_to_2(sqlite3 *sql) {
              : sqlite3_exec(sql,
                    "UPDATE pkt SET slot = kith_slot((SELECT template FROM template"
                    " WHERE id = slot >> 2), slot);"
-                   "DROP TABLE template;"
-                   "PRAGMA user_version = 2;",
+                   "DROP TABLE template;",
                    NULL, NULL, NULL);
     (void) sqlite3_create_function(
         sql, "kith_slot", 2, SQLITE_UTF8, NULL, NULL, NULL, NULL);
     return rc;
+}
+
+static int from_2_to_3(sqlite3 *sql) {
+    int rc = sqlite3_exec(sql, ki_lite_heard_schema, NULL, NULL, NULL);
+    return rc != SQLITE_OK ? rc
+                           : sqlite3_exec(sql, "PRAGMA user_version = 3", NULL, NULL, NULL);
 }
 
 /* The pages that change must fit into memory, for none may leave it before the commit
@@ -43,7 +49,8 @@ int ki_lite_migrate(lite_db *db, kith_error *err) {
     CHECK(db->version >= 1);
     CHECK(db->version < SCHEMA_VERSION);
     int rc = sqlite3_exec(db->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    rc = rc != SQLITE_OK ? rc : from_1_to_2(db->sql);
+    rc = rc != SQLITE_OK || db->version >= 2 ? rc : from_1_to_2(db->sql);
+    rc = rc != SQLITE_OK ? rc : from_2_to_3(db->sql);
     rc = rc != SQLITE_OK ? rc : sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
     rc = rc != SQLITE_OK ? rc
                          : sqlite3_wal_checkpoint_v2(

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bound. When a commit would go beyond max_bytes: first what has expired goes,
- * then foreign packets, the soonest to expire first; our own live packets never,
- * then posts are refused. Each kind is counted. */
+ * then unsigned packets, then foreign ones, the soonest to expire first; our own live
+ * packets never, then posts are refused. An unsigned one drives out nothing signed. Each
+ * kind is counted. */
 #include "store/lite.h"
 
 #include "base/check.h"
@@ -69,7 +70,21 @@ static int remove_some(
     return rc;
 }
 
-int ki_lite_room(lite *s, size_t count, int64_t now_us) {
+/* The next that must go. *ret_count 0: there is nothing left to give up. */
+static int give_up(lite *s, bool all, int64_t now_us, uint32_t *ret_count) {
+    int rc = remove_some(s, SQL_EXPIRED, now_us, ROUND, ret_count);
+    if (rc == SQLITE_OK && *ret_count == 0) {
+        rc = ki_lite_heard_remove(s, INT64_MAX, ROUND, ret_count);
+        (void) atomic_fetch_add(&s->heard_evicted, *ret_count);
+    }
+    if (rc == SQLITE_OK && *ret_count == 0 && all) {
+        rc = remove_some(s, SQL_EVICTABLE, now_us, ROUND, ret_count);
+        (void) atomic_fetch_add(&s->evicted, *ret_count);
+    }
+    return rc;
+}
+
+static int make_room(lite *s, size_t count, bool all, int64_t now_us) {
     int64_t need = (int64_t) count * ROW_BYTES;
     CHECK(count <= SIZE_MAX / ROW_BYTES);
     CHECK(s->writer_open);
@@ -81,11 +96,7 @@ int ki_lite_room(lite *s, size_t count, int64_t now_us) {
     size_t removed = 0;
     while (rc == SQLITE_OK && s->room_left < need && removed < 4 * count + ROUND) {
         uint32_t n = 0;
-        rc = remove_some(s, SQL_EXPIRED, now_us, ROUND, &n);
-        if (rc == SQLITE_OK && n == 0) {
-            rc = remove_some(s, SQL_EVICTABLE, now_us, ROUND, &n);
-            (void) atomic_fetch_add(&s->evicted, n);
-        }
+        rc = give_up(s, all, now_us, &n);
         if (rc == SQLITE_OK && n == 0) {
             return KITH_E_SPACE;
         }
@@ -94,6 +105,14 @@ int ki_lite_room(lite *s, size_t count, int64_t now_us) {
     }
     s->room_left -= need;
     return rc;
+}
+
+int ki_lite_room(lite *s, size_t count, int64_t now_us) {
+    return make_room(s, count, true, now_us);
+}
+
+int ki_lite_room_heard(lite *s, size_t count, int64_t now_us) {
+    return make_room(s, count, false, now_us);
 }
 
 /* ---- prune ---- */
@@ -153,6 +172,10 @@ static int run_prune(lite *s, lite_job *job) {
         rc = remove_some(s, SQL_EXPIRED, job->now_us, most < ROUND ? most : ROUND, &n);
         p->removed += n;
         CHECK(p->removed <= p->left);
+    }
+    if (rc == SQLITE_OK && p->removed < p->left) {
+        rc = ki_lite_heard_remove(s, job->now_us, p->left - p->removed, &n);
+        p->removed += n;
     }
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_GONE_PRUNE, job->now_us, p->left);
     rc = rc != SQLITE_OK ? rc : sweep(s, SQL_PROOF_PRUNE, job->now_us, 0);

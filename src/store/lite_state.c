@@ -182,6 +182,9 @@ static int database_numbers(lite_db *db, kith_store_stat *ret) {
     rc = rc != SQLITE_OK ? rc : ki_lite_number(db, SQL_MIN_EXP, &ret->oldest_expiry_us);
     rc = rc != SQLITE_OK ? rc : count(db, SQL_PAGES, &pages);
     rc = rc != SQLITE_OK ? rc : count(db, SQL_FREE_PAGES, &unused);
+    rc = rc != SQLITE_OK || db->version < SCHEMA_HEARD
+             ? rc
+             : count(db, SQL_HEARD_COUNT, &ret->heard);
     ret->foreign = ret->packets - ret->own;
     ret->bytes = (pages - unused) * PAGE_SIZE;
     return rc;
@@ -207,6 +210,7 @@ int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err) {
     ret->max_bytes = (uint64_t) s->options.max_bytes;
     ret->wal_bytes = log_bytes(s);
     ret->evicted = atomic_load(&s->evicted);
+    ret->heard_evicted = atomic_load(&s->heard_evicted);
     ret->refused_full = atomic_load(&s->refused_full);
     ret->duplicates = atomic_load(&s->duplicates);
     ret->equivocations = atomic_load(&s->equivocations);

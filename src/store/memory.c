@@ -29,6 +29,7 @@ static void memory_close(void *self) {
     memory *m = self;
     ki_shelf_fini(&m->shelf);
     ki_marks_fini(&m->marks);
+    ki_memory_heard_fini(m);
     free_named(m->states);
     free_named(m->ways);
     for (own_key *p = m->keys, *next; p != NULL; p = next) {
@@ -274,6 +275,8 @@ static int memory_stats(void *self, kith_store_stat *ret, kith_error *err) {
         .epoch = m->epoch,
         .oldest_expiry_us = first == NULL ? 0 : first->exp,
         .evicted = m->evicted,
+        .heard = m->heard.count,
+        .heard_evicted = m->heard.evicted,
         .refused_full = m->refused,
         .duplicates = m->duplicates,
         .equivocations = m->equivocations,
@@ -330,6 +333,8 @@ const ki_engine ki_engine_memory = {
     .outbox = ki_memory_outbox,
     .ways = memory_ways,
     .proofs = memory_proofs,
+    .hear = ki_memory_hear,
+    .heard = ki_memory_heard,
     .save = memory_save,
     .load = memory_load,
     .prune = ki_memory_prune,

@@ -7,6 +7,7 @@
  *   memory_write.c  post and admit
  *   memory_find.c   which records answer a question
  *   memory_note.c   and how they are handed on
+ *   memory_heard.c  unsigned packets, apart from all that
  *
  * Its epoch is the time of the first post, in microseconds: the last life's sequences
  * are not used again though nothing remembers them. */
@@ -14,6 +15,7 @@
 #define STORE_MEMORY_H
 
 #include "store/engine.h"
+#include "store/heap.h"
 #include "store/marks.h"
 #include "store/shelf.h"
 
@@ -32,6 +34,26 @@ typedef struct own_key {
     uint64_t epoch, next_seq;
 } own_key;
 
+/* One unsigned packet. */
+typedef struct overheard {
+    struct overheard *same; /* of the same bucket */
+    kith_heard heard;
+} overheard;
+
+typedef struct overheard_slot {
+    uint64_t number;
+    overheard *one; /* NULL: it has gone */
+} overheard_slot;
+
+typedef struct overheard_all {
+    overheard_slot *slots; /* in order of number */
+    size_t slot_count, slot_room, count;
+    overheard **buckets; /* by id */
+    size_t bucket_count;
+    heap soonest; /* which expires first */
+    uint64_t numbers, bytes, evicted;
+} overheard_all;
+
 typedef struct memory {
     struct {
         int64_t max_bytes;
@@ -39,6 +61,7 @@ typedef struct memory {
     pthread_mutex_t lock;
     shelf shelf;
     marks marks;
+    overheard_all heard;
     named *states, *ways;
     uint64_t named_bytes; /* of states and ways */
     own_key *keys;
@@ -64,7 +87,19 @@ int ki_memory_room(memory *m, size_t need, int64_t now_us);
 /* After something small was kept for which nobody asked for room: the name of a way, a
  * proof. What is foreign goes until the bound and the share of the marks hold. */
 void ki_memory_trim(memory *m);
+/* All that has expired goes. */
+uint32_t ki_memory_expire(memory *m, int64_t now_us);
 int ki_memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *err);
+
+/* ---- unsigned ---- */
+
+void ki_memory_heard_fini(memory *m);
+/* Those that expire by then go, the soonest first: how many. */
+uint32_t ki_memory_heard_remove(memory *m, int64_t until_us, uint32_t at_most);
+int ki_memory_hear(
+    void *self, kith_heard *list, size_t count, kith_time now, kith_error *err);
+int ki_memory_heard(
+    void *self, const kith_query *query, kith_each_heard each, void *ctx, kith_error *err);
 
 /* ---- write ---- */
 

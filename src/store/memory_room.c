@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bound. Everything that is kept counts: packets, the ways by which they came,
  * tombstones, proofs, small state. When it is full: first what has expired goes, then
- * foreign packets, the soonest to expire first, then foreign tombstones and proofs; our
+ * unsigned packets, then foreign ones, the soonest to expire first, then foreign tombstones and proofs; our
  * own never, then it is refused. Foreign tombstones and proofs have a share of their
  * own, or a stranger's retractions could drive out everybody's packets. */
 #include "store/memory.h"
@@ -13,7 +13,7 @@ enum {
 };
 
 uint64_t ki_memory_used(const memory *m) {
-    return m->shelf.bytes + m->marks.bytes + m->named_bytes;
+    return m->shelf.bytes + m->marks.bytes + m->named_bytes + m->heard.bytes;
 }
 
 /* What nobody may drive out. */
@@ -37,6 +37,10 @@ static uint32_t drop_expired(memory *m, int64_t now_us, uint32_t at_most) {
 
 /* One foreign thing goes. false: there is none. */
 static bool evict(memory *m) {
+    if (ki_memory_heard_remove(m, INT64_MAX, 1) > 0) {
+        m->heard.evicted++;
+        return true;
+    }
     bool packet = ki_shelf_soonest(&m->shelf, false) != NULL;
     if (packet) {
         ki_shelf_drop_soonest(&m->shelf, false);
@@ -65,6 +69,16 @@ int ki_memory_room(memory *m, size_t need, int64_t now_us) {
     return 0;
 }
 
+uint32_t ki_memory_expire(memory *m, int64_t now_us) {
+    uint32_t n = 0, gone = 1;
+    for (; gone > 0; n += gone) {
+        gone = drop_expired(m, now_us, ROUND);
+        gone += (uint32_t) ki_marks_expire(&m->marks, now_us, ROUND);
+        gone += ki_memory_heard_remove(m, now_us, ROUND);
+    }
+    return n;
+}
+
 void ki_memory_trim(memory *m) {
     while (ki_marks_too_many(&m->marks)) {
         bool dropped = ki_marks_drop_foreign(&m->marks);
@@ -83,6 +97,7 @@ int ki_memory_prune(void *self, int64_t now_us, uint32_t at_most, kith_error *er
     memory_lock(m);
     uint32_t n = drop_expired(m, now_us, at_most);
     (void) ki_marks_expire(&m->marks, now_us, at_most);
+    n += ki_memory_heard_remove(m, now_us, at_most - n);
     m->commits += n > 0;
     CHECK(n <= at_most);
     memory_unlock(m);

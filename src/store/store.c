@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door of the room: finds the engine, checks arguments, hands on. */
 #include <kith/address.h>
+#include <kith/heard.h>
 #include <kith/store.h>
 
 #include "base/check.h"
@@ -158,6 +159,29 @@ int kith_store_proofs(kith_store *store, kith_each each, void *ctx, kith_error *
     CHECK(store != NULL);
     CHECK(each != NULL);
     return store->engine->proofs(store->self, each, ctx, err);
+}
+
+int kith_store_hear(
+    kith_store *store, kith_heard *list, size_t count, kith_time now, kith_error *err) {
+    CHECK(store != NULL);
+    CHECK(list != NULL || count == 0);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].gateway[0] == '\0') {
+            return ki_fail(err, KITH_E_ARG, "hear: a gateway has 1 to 200 bytes");
+        }
+    }
+    return count == 0 ? 0 : store->engine->hear(store->self, list, count, now, err);
+}
+
+int kith_store_heard(kith_store *store, const kith_query *query, kith_each_heard each,
+    void *ctx, kith_error *err) {
+    CHECK(store != NULL);
+    CHECK(each != NULL);
+    if (query->id_length > KITH_ID_SIZE || (query->id == NULL && query->id_length > 0)) {
+        return ki_fail(err, KITH_E_ARG, "heard: an id has at most 32 bytes");
+    }
+    int r = refuse_pattern(query->pattern, err);
+    return r < 0 ? r : store->engine->heard(store->self, query, each, ctx, err);
 }
 
 int kith_store_save(kith_store *store, const char *name, const void *bytes, size_t length,

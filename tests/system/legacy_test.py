@@ -325,15 +325,117 @@ def one_kith_speaks_to_another_as_seed_0(where):
     equal(json.loads(out[0])["outcome_delta"], 0.25)
 
 
-def what_a_node_hears_is_answered_and_never_stored(where):
+def unsigned_rows(node, what=SUBJECT, *flags):
+    return [row for row in node.stored(what, *flags) if row["kind"] == "unsigned"]
+
+
+def hearing(node, host, port=5556, where=5555):
+    """A node that carries for seed 0 and reads their publisher at that port."""
+    return running(node, f"zmq://{host}:{where}?interop=seed0&peers={host}:{port}")
+
+
+def frames_of(n, delta=0.125, confidence=0.875, name="n", subject=SUBJECT, at=None):
+    topic, raw = legacy.encode0({"domain": subject, "node_id": name, "context_hash": "c",
+                                 "outcome_delta": delta, "confidence": confidence,
+                                 "n_observations": n, "timestamp": now() if at is None else at})
+    return {"frames": [topic.hex(), raw.hex()]}
+
+
+def what_a_node_hears_is_kept_beside_the_signed_byte_for_byte_and_once(where):
     host, node = a_host(), Node(where, "a")
-    with publisher(host, 5556, [{**THEIRS, "timestamp": now()}]):
-        log = Log(node.start("run", "--carrier", f"zmq://{host}:5555?interop=seed0&peers={host}:5556",
-                             "--json", env={"KITH_FOLLOW": ""}))
-        log.wait("ready")
-        wait_until(lambda: asked(host, "")[0] != "[]", "heard and kept for those who ask")
+    packets = [frames_of(1), frames_of(2), frames_of(3, subject="clinical.other")]
+    with publisher(host, 5556, packets):  # says them again and again
+        log = hearing(node, host)
+        wait_until(lambda: len(unsigned_rows(node, ">")) == 3, "all three are kept")
+        wait_until(lambda: json.loads(asked(host, "qis.clinical.other")[0]), "answered too")
     stop(log)
-    equal(node.stored(), [])
+    kept = unsigned_rows(node, ">", "--reverse")
+    equal([row["signed"] for row in kept], [False] * 3)
+    said = {tuple(p["frames"]) for p in packets}
+    equal({(row["topic"], row["payload"]) for row in kept}, said)
+    for row in kept:
+        topic, payload = bytes.fromhex(row["topic"]), bytes.fromhex(row["payload"])
+        equal(row["id"], legacy.legacy_id(0, topic, payload))
+        equal((row["claims"], row["seed"], row["way"]), ("n", 0, f"zmq://{host}:5555"))
+    equal(len(node.stored(SUBJECT, "--own")), 0)
+    one = node.json("get", "id:" + kept[0]["id"][:16])[1]
+    equal([row["id"] for row in one], [kept[0]["id"]])
+    text = node.good("get", SUBJECT)
+    equal(text.count("unsigned:n"), 2, text)
+    stat = node.json("store", "stat")[1][0]
+    equal((stat["unsigned"], stat["packets"]), ("3", "0"))
+    equal(node.good("store", "export", ">"), "")  # signed packets alone
+    equal(node.run("store", "check")[0], 0)
+
+
+def one_exchange_listens_to_them_too(where):
+    host, node = a_host(), Node(where, "a")
+    with publisher(host, 5556, [frames_of(1), frames_of(2)]):
+        outs = []
+
+        def exchange():  # it listens for five seconds, whether they have begun or not
+            outs.append(json.loads(node.good("sync", f"zmq://{host}:5555?interop=seed0&peers={host}:5556",
+                                             "--json")))
+            return len(unsigned_rows(node)) == 2
+        wait_until(exchange, "both are kept")
+    equal(sum(int(out["unsigned"]) for out in outs), 2)
+    equal({out["new"] for out in outs}, {"0"})
+
+
+def follow_shows_what_enters_the_store_unsigned(where):
+    host, node = a_host(), Node(where, "a")
+    reader = node.start("follow", "clinical.>", "--limit", "3", "--since", "start", "--json")
+    effect(node, 0.5)
+    with publisher(host, 5556, [frames_of(1), frames_of(2)]):
+        log = hearing(node, host)
+        out = reader.communicate(timeout=PATIENCE)[0].decode().splitlines()
+    stop(log)
+    kinds = [json.loads(line)["kind"] for line in out]
+    equal(sorted(kinds), ["follow_end", "packet", "unsigned", "unsigned"])
+
+
+def they_count_only_on_request_and_all_of_a_gateway_once(where):
+    host, node = a_host(), Node(where, "a")
+    with publisher(host, 5556, [frames_of(9, 0.4, name=f"n{i}") for i in range(40)]):
+        log = hearing(node, host)
+        wait_until(lambda: len(unsigned_rows(node)) == 40, "all are kept")
+    stop(log)
+    code, out, err = node.run("ask", SUBJECT, "--json")
+    answer = json.loads(out)
+    equal((code, answer["k"], answer["unsigned"], answer["unsigned_left"]), (1, 0, "0", "40"))
+    expect("40 unsigned packets not counted" in err and "--pool-unsigned" in err, err)
+    code, out, err = node.run("ask", SUBJECT, "--pool-unsigned", "--json")
+    answer = json.loads(out)
+    equal((code, answer["k"], answer["unsigned"], answer["insufficient"]), (1, 1, "40", True))
+    equal(err, "")
+    by_file = node.run("ask", SUBJECT, "--json", env={"KITH_NODE_POOL_UNSIGNED": "yes"})[1]
+    equal(json.loads(by_file)["unsigned"], "40")
+    equal([json.loads(line)["k"] for line in node.run("ask", "clinical.>", "--json")[1].splitlines()], [0])
+    rows_ = node.json("why", SUBJECT)[1]
+    found = [row for row in rows_ if row["kind"] == "evidence"]
+    equal(len(found), 40)
+    for row in found:
+        equal((row["signed"], row["pooled"], row["ways"]), (False, False, f"zmq://{host}:5555"))
+        expect("pool_unsigned" in row["fate"] and row["from"].startswith("unsigned:n"), row)
+    shown = node.json("config", "show", "node.pool_unsigned", "--origin")[1][0]
+    equal(shown["value"], "no")
+
+
+def w10_what_a_node_refuses_of_them_is_counted_by_reason(where):
+    host, node = a_host(), Node(where, "a")
+    old = frames_of(4, at=now() - 8 * 86400)
+    late = frames_of(5, at=now() + 3600)
+    good = frames_of(6)
+    bars = {"frames": [good["frames"][0], good["frames"][1] + "7c"]}
+    with publisher(host, 5556, [old, late, bars, {"frames": [good["frames"][0]]}, good]):
+        log = hearing(node, host)
+        wait_until(lambda: len(unsigned_rows(node)) == 1, "the good one")
+        log.wait("refused", 3)
+    stop(log)
+    said = " ".join(e["text"] for e in log.events if e["event"] == "refused")
+    for words in ("60 s ahead", "two bars", "time to live"):
+        expect(words in said, words, said)
+    equal(len(unsigned_rows(node)), 1)
 
 
 def places_that_make_no_sense_are_refused(where):
@@ -362,6 +464,10 @@ main([
     what_seed_0_cannot_say_is_refused,
     a_node_says_why_a_packet_was_not_said,
     one_kith_speaks_to_another_as_seed_0,
-    what_a_node_hears_is_answered_and_never_stored,
+    what_a_node_hears_is_kept_beside_the_signed_byte_for_byte_and_once,
+    one_exchange_listens_to_them_too,
+    follow_shows_what_enters_the_store_unsigned,
+    they_count_only_on_request_and_all_of_a_gateway_once,
+    w10_what_a_node_refuses_of_them_is_counted_by_reason,
     places_that_make_no_sense_are_refused,
 ])
