@@ -14,6 +14,8 @@
 #define DAY_US     INT64_C(86400000000)
 /* An hour: whoever set the clock wrongly has that long to notice. */
 #define PRUNE_AFTER_STEP_NS UINT64_C(3600000000000)
+/* Whoever dates packets into the future makes us read everything no more often. */
+#define AGAIN_NS UINT64_C(60000000000)
 
 /* Lazily: what is lost with the power costs one look at everything, or one later. */
 static void save(kith_node *n, kith_time now) {
@@ -25,7 +27,8 @@ static void save(kith_node *n, kith_time now) {
 }
 
 static bool is_time(const kith_node *n, kith_time now) {
-    return n->again_us != 0 && now.wall_us >= n->again_us - LIMIT_FUTURE_US;
+    return n->again_us != 0 && now.wall_us >= n->again_us - LIMIT_FUTURE_US &&
+           now.mono_ns >= n->again_ns;
 }
 
 static void start(kith_node *n, kith_time now) {
@@ -50,12 +53,14 @@ void ki_clock_open(kith_node *n, kith_time now) {
     start(n, now);
 }
 
-void ki_clock_refused(kith_node *n, int64_t t_end_us, kith_time now) {
-    if (n->again_us == 0 || t_end_us < n->again_us) {
+/* A packet that nobody signed will not be good then either. */
+void ki_clock_refused(
+    kith_node *n, const kith_packet *packet, int64_t t_end_us, kith_time now) {
+    bool sooner = n->again_us == 0 || t_end_us < n->again_us;
+    if (sooner && kith_packet_verify(packet) == 0) {
         n->again_us = t_end_us;
         save(n, now);
     }
-    CHECK(n->again_us != 0);
 }
 
 /* A clock that is set makes all links begin anew; what expires now may have been
@@ -69,6 +74,7 @@ void ki_clock_turn(kith_node *n, kith_time now) {
     }
     if (stepped || is_time(n, now)) {
         n->again_us = is_time(n, now) ? 0 : n->again_us;
+        n->again_ns = now.mono_ns + AGAIN_NS;
         n->round++;
         ki_links_reread(n, now, step_us < -LIMIT_FUTURE_US);
         save(n, now);

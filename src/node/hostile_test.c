@@ -4,6 +4,8 @@
 #include "node/kit.h"
 #include "node/node.h"
 
+#include <unistd.h>
+
 /* Posts bytes natively, past every check of a node. */
 static void inject(
     const char *url, const char *subject, const uint8_t *bytes, size_t size) {
@@ -105,6 +107,107 @@ static void c1_what_a_wrong_clock_refused_comes_when_it_is_right(void) {
     run(10000);
     EXPECT_INT(late->accepted, 1);
     leave_all();
+}
+
+/* A shared file: read by a thread, which gets its time. */
+static char file_folder[64], file_url[96];
+
+static void open_file_place(void) {
+    if (!test_folder(test_place(), "kith-again", file_folder, sizeof file_folder)) abort();
+    (void) snprintf(file_url, sizeof file_url, "sqlite://%s/x.db?sync=normal", file_folder);
+}
+
+static void leave_file_place(void) {
+    static const char *const tails[] = { "", "-wal", "-shm" };
+    leave_all();
+    for (size_t i = 0; i < 3; i++) {
+        char path[96];
+        (void) snprintf(path, sizeof path, "%s/x.db%s", file_folder, tails[i]);
+        (void) unlink(path);
+    }
+    (void) rmdir(file_folder);
+}
+
+static void run_slowly(int milliseconds) {
+    for (int i = 0; i < milliseconds; i += 100) {
+        run(100);
+        (void) usleep(200);
+    }
+}
+
+/* Past every check of a node, and there when it returns. */
+static void put_in_file(kith_content *content, const kith_key *key, bool bent) {
+    kith_link *link = NULL;
+    kith_packet packet;
+    uint64_t through = 0;
+    if (kith_packet_seal(content, key, &packet) != 0) abort();
+    packet.bytes[packet.length - 1] ^= bent;
+    kith_posting what = { .kind = KITH_ITEM_PACKET,
+        .length = packet.length,
+        .bytes = packet.bytes,
+        .to = &content->address,
+        .ticket = 1,
+        .expires_us = INT64_MAX };
+    if (kith_link_open(&link, file_url, NULL, NULL) != 0) abort();
+    if (kith_link_post(link, &what) != 0) abort();
+    while (kith_link_settle(link, &through, NULL) != 0) (void) usleep(100);
+    kith_link_close(&link);
+}
+
+/* Two minutes of patience, or far more of the nodes' own time. */
+static bool comes(const uint64_t *counter, uint64_t value) {
+    for (int i = 0; i < 60000 && *counter < value; i++) {
+        run(100);
+        (void) usleep(2000);
+    }
+    return *counter >= value;
+}
+
+/* Whoever made it, it is nobody's: it must not make the node read all there is. */
+static void c1_an_unsigned_packet_of_the_future_makes_nothing_be_read_again(void) {
+    open_file_place();
+    member *me = join(file_url);
+    kith_key *stranger = NULL;
+    uint8_t seed[32] = { 99 };
+    EXPECT_INT(kith_key_from_seed(&stranger, seed, NULL), 0);
+    kith_post p = leaf("a.b", 1);
+    p.content.epoch = 1;
+    p.content.t_end_us += 67 * 1000000; /* one bit, and it is good in seven seconds */
+    put_in_file(&p.content, stranger, true);
+    EXPECT(comes(&me->refused, 1));
+    EXPECT_INT(me->last_refusal, KITH_R_FUTURE);
+    run_slowly(20000);
+    p = leaf("a.c", 1); /* whatever is read again comes before it */
+    p.content.epoch = 1;
+    put_in_file(&p.content, stranger, false);
+    EXPECT(comes(&me->accepted, 1));
+    EXPECT_INT(me->refused, 1);
+    kith_key_free(&stranger);
+    leave_file_place();
+}
+
+/* Signed ones do, but not more often than once in a minute. */
+static void c1_packets_of_the_future_are_read_again_once_in_a_minute(void) {
+    open_file_place();
+    member *me = join(file_url);
+    kith_key *stranger = NULL;
+    uint8_t seed[32] = { 99 };
+    EXPECT_INT(kith_key_from_seed(&stranger, seed, NULL), 0);
+    int64_t from_us = now.wall_us;
+    for (uint64_t i = 0; i < 20; i++) {
+        kith_post p = leaf("a.b", 1);
+        p.content.epoch = 1;
+        p.content.seq = i;
+        p.content.t_end_us = from_us + (int64_t) (100 + i) * 1000000;
+        put_in_file(&p.content, stranger, false);
+    }
+    EXPECT(comes(&me->refused, 20));
+    run_slowly(60000);
+    EXPECT(comes(&me->accepted, 20));
+    printf("# refused %d times\n", (int) me->refused);
+    EXPECT(me->refused <= 3 * 20);
+    kith_key_free(&stranger);
+    leave_file_place();
 }
 
 static void two_packets_under_one_number_are_a_proof(void) {
@@ -210,6 +313,10 @@ static const test_case cases[] = {
         c1_a_clock_far_ahead_is_refused_and_a_past_one_judged_by_its_ttl },
     { "c1_what_a_wrong_clock_refused_comes_when_it_is_right",
         c1_what_a_wrong_clock_refused_comes_when_it_is_right },
+    { "c1_an_unsigned_packet_of_the_future_makes_nothing_be_read_again",
+        c1_an_unsigned_packet_of_the_future_makes_nothing_be_read_again },
+    { "c1_packets_of_the_future_are_read_again_once_in_a_minute",
+        c1_packets_of_the_future_are_read_again_once_in_a_minute },
     { "two_packets_under_one_number_are_a_proof",
         two_packets_under_one_number_are_a_proof },
     { "who_signed_twice_keeps_nobody_from_agreeing",

@@ -87,7 +87,7 @@ static void take_packet(
     kith_packet_id(&f->packet, f->id);
     int r = judge(n, l, item, &content, f->id, now.wall_us);
     if (r == KITH_R_FUTURE) {
-        ki_clock_refused(n, content.t_end_us, now);
+        ki_clock_refused(n, &f->packet, content.t_end_us, now);
     }
     if (r < 0) {
         ki_exchange_refuse(l, f->id, r);

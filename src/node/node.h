@@ -81,6 +81,7 @@ struct kith_node {
     uint64_t prune_ns; /* next time old packets are removed */
     int64_t clocks_us; /* wall less monotonic: changes when the wall clock is set */
     int64_t again_us;  /* read everything again then; 0: never */
+    uint64_t again_ns; /* and not before */
     uint64_t round;    /* how often everything was read anew */
     uint64_t version;  /* of the store when it was last looked at */
     uint64_t last_arrival;
@@ -120,7 +121,8 @@ void ki_node_say(kith_node *n, const kith_event *event);
 void ki_clock_open(kith_node *n, kith_time now);
 void ki_clock_turn(kith_node *n, kith_time now);
 /* A packet dated so was refused as lying in the future. */
-void ki_clock_refused(kith_node *n, int64_t t_end_us, kith_time now);
+void ki_clock_refused(
+    kith_node *n, const kith_packet *packet, int64_t t_end_us, kith_time now);
 
 /* Each returns how much it did, or < 0 when the store failed. */
 int ki_inbox_turn(kith_node *n, kith_time now);
