@@ -46,6 +46,7 @@ class Format:
         rows = self.golden()["frames"]
         same(sorted({row["type"] for row in rows if "refused" not in row}), types, "types")
         for row in rows:
+            row = {"hex": row["hex"], "refused": True} if "refused" in row else row
             same(self.second_opinion(row["hex"]), row, row["hex"])
 
     def stream_judged_alike(self):
