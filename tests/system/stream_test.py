@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that meet over tcp:// and unix://: whoever comes late, was killed or takes the
 hub's place ends with the same packets as the others."""
+import json
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, equal, main, wait_until, whole
+from kit import Node, Run, equal, expect, main, wait_until, whole
 
 
 def wires(where):
@@ -73,6 +75,37 @@ def d2_who_was_killed_and_comes_back_ends_with_the_same_set(where):
     each(where, killed_one)
 
 
+def o6_a_hub_that_is_stopped_is_told_and_waited_for(where):
+    """It keeps its place, so nobody can take it: its leaves say so, keep what is posted,
+    and go on with it, or with another when it is gone for good."""
+    url = next(wires(where))
+    nodes = [Node(where, name) for name in "abc"]
+    runs = [Run(nodes[0], "--carrier", url)]
+    runs[0].log.wait("up")
+    runs += [Run(node, "--carrier", url) for node in nodes[1:]]
+    for run in runs[1:]:
+        run.log.wait("up")
+    for run in runs:
+        run.feed(range(5))
+    until_equal(nodes, 15)
+    for times, end in enumerate((signal.SIGCONT, signal.SIGKILL), 1):
+        seen = [run.log.count("down") for run in runs]
+        runs[0].child.send_signal(signal.SIGSTOP)
+        for i in (1, 2):
+            down = runs[i].log.wait("down", seen[i] + 1)
+            expect("stopped" in json.dumps(down), down)
+            runs[i].feed(range(10)).log.wait("posted", 5 + 10 * times)
+        ups = [run.log.count("up") for run in runs]
+        runs[0].child.send_signal(end)
+        for i in (1, 2):
+            runs[i].log.wait("up", ups[i] + 1)
+        until_equal(nodes if times == 1 else nodes[1:], 15 + 20 * times)
+    told = runs[0].kill()
+    expect(set(told) <= {one[:16] for one in ids(nodes[1])}, "what the hub had called safe")
+    for node, run in list(zip(nodes, runs))[1:]:
+        whole(node, run.stop())
+
+
 def a_place_beyond_this_machine_is_refused_in_words(where):
     node = Node(where, "a")
     code, out, err = node.run("sync", "tcp://0.0.0.0:24550")
@@ -80,5 +113,6 @@ def a_place_beyond_this_machine_is_refused_in_words(where):
     equal(code, 64, err)
 
 
-main([who_comes_late_ends_with_the_same_set, d2_who_was_killed_and_comes_back_ends_with_the_same_set,
+main([who_comes_late_ends_with_the_same_set, o6_a_hub_that_is_stopped_is_told_and_waited_for,
+      d2_who_was_killed_and_comes_back_ends_with_the_same_set,
       a_place_beyond_this_machine_is_refused_in_words])

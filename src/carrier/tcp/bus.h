@@ -11,7 +11,8 @@
  * The owner's calls touch queues only; the thread owns every socket. One lock covers
  * what both see. The thread waits for sockets, for `kick`, and for a timer of the
  * kernel that beats every tenth of a second while something is waited for: strangers
- * must go in time even when the owner's loop hangs, so tick is not asked. */
+ * must go in time even when the owner's loop hangs, so tick is not asked. A leaf at rest
+ * has one beat for ten, to hear whether its hub lives. */
 #ifndef CARRIER_TCP_BUS_H
 #define CARRIER_TCP_BUS_H
 
@@ -31,6 +32,7 @@ enum {
     STALL_BEATS = 3,  /* full, and nothing taken: what comes is lost, and counted */
     LINGER_BEATS = 3, /* of close, to send what was taken */
     RETRY_BEATS_MAX = 300,
+    REST_BEATS = 10,
 };
 
 /* Where items go: full makes others wait, until it is held to be stalled. Under lock. */
@@ -90,8 +92,8 @@ typedef struct bus {
 
     /* the thread's */
     int listener;
-    bool deaf; /* no descriptor for one more: not before the next beat */
-    bool beating;
+    bool deaf;        /* no descriptor for one more: not before the next beat */
+    uint32_t beating; /* the timer's, in beats; 0: it is off */
     conn *conns[CONNS_MAX];
     size_t count, strangers;
     uint32_t failures, retry_beats, linger_beats;

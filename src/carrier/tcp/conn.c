@@ -241,6 +241,7 @@ bool ki_conn_read(bus *b, conn *c) {
     if (n <= 0) {
         return n < 0 && (errno == EAGAIN || errno == EINTR);
     }
+    ki_peer_heard(&c->p);
     if (c->leaving) {
         return true; /* too late for us: it stays with who posted it */
     }

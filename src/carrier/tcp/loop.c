@@ -134,7 +134,7 @@ static const char *farewell(const peer *p) {
         [BYE_FULL] = "the hub has no place for one more",
         [BYE_RUBBISH] = "the hub speaks another language",
         [BYE_PROOF] = "the hub asks for a proof, or has none",
-        [BYE_SLOW] = "no answer in time",
+        [BYE_SLOW] = "no answer in time: whoever has the place is stopped or hangs",
         [BYE_VERSION] = "the hub has another version" };
     unsigned why = p->said != 0 ? p->said : (unsigned) p->why;
     return words[why <= BYE_LAST ? why : 0];
@@ -217,14 +217,16 @@ static bool something_waits(bus *b) {
     return waits;
 }
 
-/* The kernel beats only while something waits for it: a link at rest costs nothing. */
+/* The kernel beats only while something waits for it: a hub at rest costs nothing, a
+ * leaf next to nothing. */
 static void set_timer(bus *b) {
     pthread_mutex_lock(&b->lock);
-    bool want = something_waits(b);
+    uint32_t want = something_waits(b) ? 1 : b->role == BUS_LEAF ? REST_BEATS : 0;
     pthread_mutex_unlock(&b->lock);
     if (want != b->beating) {
-        long ns = want ? BEAT_MS * 1000000L : 0;
-        struct itimerspec t = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
+        struct timespec each = { .tv_sec = want * BEAT_MS / 1000,
+            .tv_nsec = want * BEAT_MS % 1000 * 1000000L };
+        struct itimerspec t = { .it_value = each, .it_interval = each };
         b->beating = want;
         (void) timerfd_settime(b->timer, 0, &t, NULL);
     }
@@ -243,11 +245,22 @@ static void beat_sinks(bus *b) {
     pthread_mutex_unlock(&b->lock);
 }
 
+/* While it is held we do not look whether anything came. False: it is over. */
+static bool beat_conn(conn *c, uint32_t beats) {
+    if (c->held) {
+        ki_peer_heard(&c->p);
+    }
+    bool lives = true;
+    for (uint32_t i = 0; i < beats && lives; i++) lives = ki_peer_beat(&c->p);
+    c->want_due = c->want_due || (lives && !c->held && ki_peer_feel(&c->p));
+    return lives;
+}
+
 static void beat(bus *b) {
     ki_bus_silence(b->timer);
     beat_sinks(b);
     for (size_t i = b->count; i > 0; i--) {
-        if (i <= b->count && !ki_peer_beat(&b->conns[i - 1]->p)) {
+        if (i <= b->count && !beat_conn(b->conns[i - 1], b->beating)) {
             drop(b, i - 1);
         }
     }

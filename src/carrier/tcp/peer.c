@@ -16,6 +16,8 @@ void ki_peer_check(const peer *p) {
     CHECK(p->consumed <= p->came && p->came <= p->granted);
     CHECK(p->granted <= p->consumed + p->ours.window);
     CHECK(p->want_heard <= p->want_told);
+    CHECK(!p->feeling || (p->ours.role == ROLE_LEAF && !ki_peer_adopted(p)));
+    CHECK(p->state == PEER_GONE || p->quiet_beats < DEAD_BEATS);
     CHECK(p->state == PEER_OPEN || p->state == PEER_GONE ||
           (p->sent == 0 && p->came == 0 && p->want_told == 0 && p->want_owed == 0));
     CHECK(p->state != PEER_PROOF || p->guard != NULL);
@@ -116,6 +118,7 @@ static int take_wanted(peer *p, const frame *f, peer_news *ret_news) {
     }
     p->want_heard = number;
     p->want_beats = 0;
+    p->feeling = p->feeling && number != p->want_told;
     *ret_news = NEWS_WANTED;
     return 0;
 }
@@ -156,7 +159,21 @@ int ki_peer_take(peer *p, const frame *f, peer_news *ret_news) {
 }
 
 bool ki_peer_is_waiting(const peer *p) {
-    return p->state < PEER_OPEN || !ki_peer_adopted(p);
+    return p->state < PEER_OPEN || (!ki_peer_adopted(p) && !p->feeling);
+}
+
+void ki_peer_heard(peer *p) {
+    p->quiet_beats = 0;
+}
+
+bool ki_peer_feel(peer *p) {
+    bool due = p->state == PEER_OPEN && p->ours.role == ROLE_LEAF && ki_peer_adopted(p) &&
+               p->quiet_beats >= QUIET_BEATS;
+    if (due) {
+        (void) ki_peer_tell(p);
+        p->feeling = true;
+    }
+    return due;
 }
 
 bool ki_peer_beat(peer *p) {
@@ -164,7 +181,9 @@ bool ki_peer_beat(peer *p) {
         ki_peer_end(p, BYE_SLOW);
     } else if (p->state < PEER_OPEN) {
         p->beats++;
-    } else if (!ki_peer_adopted(p) && ++p->want_beats >= WANT_BEATS) {
+    } else if (!ki_peer_adopted(p) && !p->feeling && ++p->want_beats >= WANT_BEATS) {
+        ki_peer_end(p, BYE_SLOW);
+    } else if (p->ours.role == ROLE_LEAF && ++p->quiet_beats >= DEAD_BEATS) {
         ki_peer_end(p, BYE_SLOW);
     }
     ki_peer_check(p);
@@ -191,5 +210,6 @@ uint64_t ki_peer_grant(peer *p) {
 uint32_t ki_peer_tell(peer *p) {
     CHECK(p->state == PEER_OPEN && p->want_told < UINT32_MAX);
     p->want_beats = 0;
+    p->feeling = false;
     return ++p->want_told;
 }

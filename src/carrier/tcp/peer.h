@@ -11,7 +11,11 @@
  * bound, and a frame that is not a batch is never kept back by batches.
  *
  * A WANT has a number and is answered by WANTED once it holds everywhere behind the
- * peer; one that is not answered for WANT_BEATS makes the peer GONE. */
+ * peer; one that is not answered for WANT_BEATS makes the peer GONE.
+ *
+ * The kernel of a hub that is stopped goes on to take what comes, so a leaf listens for
+ * a heart: after QUIET_BEATS without a byte it says its WANT again, and after
+ * DEAD_BEATS the hub is GONE. A hub need not: it keeps nothing back for a leaf. */
 #ifndef CARRIER_TCP_PEER_H
 #define CARRIER_TCP_PEER_H
 
@@ -21,6 +25,8 @@ enum {
     BEAT_MS = 100,
     HELLO_BEATS = 20, /* from accept to OPEN: 2 s */
     WANT_BEATS = 40,
+    QUIET_BEATS = 30,
+    DEAD_BEATS = 90,
 };
 
 typedef enum peer_state {
@@ -46,7 +52,8 @@ typedef struct peer {
     peer_state state;
     frame_bye why; /* when GONE by our own will */
     uint8_t said;  /* a frame_bye of theirs, or 0 */
-    uint32_t beats, want_beats;
+    uint32_t beats, want_beats, quiet_beats;
+    bool feeling; /* the last WANT only asks whether it lives */
     const guard *guard;
     hello ours, theirs;
     uint64_t sent, allowed;            /* to them */
@@ -76,7 +83,11 @@ void ki_peer_end(peer *p, frame_bye why);
 KITH_MUST_USE int ki_peer_take(peer *p, const frame *f, peer_news *ret_news);
 /* A tenth of a second has passed. False: it is GONE. */
 bool ki_peer_beat(peer *p);
-bool ki_peer_is_waiting(const peer *p); /* do beats matter to it? */
+bool ki_peer_is_waiting(const peer *p); /* does each beat matter to it? */
+/* Some bytes came, or we did not look. */
+void ki_peer_heard(peer *p);
+/* Is it time to say our WANT again? Then it has a new number. */
+bool ki_peer_feel(peer *p);
 
 static inline uint64_t ki_peer_credit(const peer *p) {
     return p->allowed - p->sent;

@@ -177,6 +177,44 @@ static void a_want_without_an_answer_ends_it(void) {
     EXPECT_INT(beats + 1, WANT_BEATS);
 }
 
+static peer open_leaf(void) {
+    peer p;
+    hello ours = hello_of(ROLE_LEAF, 1, 0);
+    ki_peer_init(&p, true, &ours, NULL);
+    ki_peer_connected(&p);
+    if (take_hello(&p, hello_of(ROLE_HUB, 2, 0)) != 0) abort();
+    return p;
+}
+
+static void a_hub_that_is_silent_is_asked_and_then_gone_after_nine_seconds(void) {
+    peer p = open_leaf();
+    int beats = 0, asked = 0;
+    while (ki_peer_beat(&p)) {
+        beats++;
+        asked += ki_peer_feel(&p);
+    }
+    EXPECT_INT(p.why, BYE_SLOW);
+    EXPECT_INT((beats + 1) * BEAT_MS, 9000);
+    EXPECT_INT(asked, 1);
+}
+
+static void a_hub_that_answers_lives_for_ever(void) {
+    peer p = open_leaf();
+    peer_news news;
+    uint8_t bytes[16];
+    for (int i = 0; i < 10000; i++) {
+        EXPECT(ki_peer_beat(&p));
+        if (ki_peer_feel(&p)) {
+            EXPECT_INT(p.quiet_beats, QUIET_BEATS);
+            ki_peer_heard(&p); /* what follows came as bytes */
+            size_t n = ki_tcp_put_number32(bytes, FRAME_WANTED, p.want_told);
+            EXPECT_INT(take(&p, bytes, n, &news), 0);
+        }
+    }
+    EXPECT_INT(p.want_told, 10000 / QUIET_BEATS);
+    EXPECT(ki_peer_adopted(&p));
+}
+
 /* Any frames in any order, and beats: check() inside is the judge. */
 static size_t random_frame(uint64_t *dice, uint8_t *bytes, const peer *p) {
     switch (dice_below(dice, 8)) {
@@ -245,6 +283,8 @@ static void a_random_walk_keeps_the_invariants(void) {
 static const test_case cases[] = {
     CASE(two_hellos_make_a_connection),
     CASE(who_says_nothing_is_gone_after_two_seconds),
+    CASE(a_hub_that_is_silent_is_asked_and_then_gone_after_nine_seconds),
+    CASE(a_hub_that_answers_lives_for_ever),
     CASE(a_stranger_that_is_no_peer_of_ours_is_refused),
     CASE(a_guard_opens_to_a_good_proof_alone),
     CASE(who_sends_more_than_its_credit_is_gone),
