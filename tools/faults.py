@@ -33,6 +33,7 @@ OWED = {
     "P7": "every allocation that fails gives an error, no leak and no crash",
     "A9": "a key that others may read or replace, or that a commit would publish, is refused",
     "B5": "the same packet over two carriers counts once, and both are named",
+    "O5": "a sender of a hundred times its share is shed, and harms no other",
     "O6": "a wire that is cut, goes one way or flaps loses nothing that was acknowledged",
     "O7": "loss, delay, doubles and another order: every packet arrives, once",
     "C1": "a clock ten years off is refused and spoils no other",

@@ -215,8 +215,7 @@ static bool overdue(const ki_sync *s, const ki_exchange *x) {
  * ask the same peer would be answered at the same moment. */
 static bool asked_in_vain(const ki_sync *s, const ki_exchange *x) {
     const ki_peer *p = &s->peers[x->peer];
-    bool others = asked_lately(s, p) && p->asked_ns > x->began_ns;
-    return !x->answered && (others || ki_gaps_open(&s->gaps)) && overdue(s, x);
+    return !x->answered && asked_lately(s, p) && p->asked_ns > x->began_ns && overdue(s, x);
 }
 
 /* Whoever only keeps us busy is left, longer each time. */

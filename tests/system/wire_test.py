@@ -2,92 +2,11 @@
 """Running nodes with a bad wire between them: cut, deaf one way, stalled, ended after byte
 n, lossy. When it is well again all have the same, nothing lost, nothing twice."""
 import os
-import random
-import socket
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, Skip, equal, expect, fresh_dice, main, wait_until, whole
-from netfault import Netfault
-
-PATIENCE = 240  # seconds; a hang guard: a HELLO may be 45 s away
-HOST = "127.0.0.1"
-PLACES = random.SystemRandom()  # others may run this at the same time
-
-
-def free_port(kind):
-    """Below those that the system gives out by itself; free a moment ago."""
-    for _ in range(1000):
-        with socket.socket(socket.AF_INET, kind) as one:
-            port = PLACES.randrange(20000, 32000)
-            try:
-                one.bind((HOST, port))
-                return port
-            except OSError:
-                pass
-    raise Skip("no port is free")
-
-
-def streams():
-    """The first listens, the second dials; between them the wire."""
-    near, far = (free_port(socket.SOCK_STREAM) for _ in range(2))
-    return f"tcp://{HOST}:{near}", f"tcp://{HOST}:{far}", \
-        (f"{HOST}:{near}", "--listen", f"{HOST}:{far}")
-
-
-def groups():
-    """Two groups; what is said in one the wire says in the other."""
-    port = free_port(socket.SOCK_DGRAM)
-    near, far = (f"239.255.{PLACES.randrange(256)}.{i}:{port}" for i in (1, 2))
-    return f"udp://{near}", f"udp://{far}", (far, "--udp", "--listen", near)
-
-
-class Pair:
-    """Two nodes that run and post, and the wire between."""
-
-    def __init__(self, where, make, dice):
-        *self.urls, flags = make()
-        self.nodes = [Node(where, name) for name in "ab"]
-        self.runs = [Run(self.nodes[0], "--carrier", self.urls[0])]
-        self.runs[0].log.wait("up")
-        self.wire = Netfault(*flags, "--seed", str(dice.randrange(1 << 30)))
-        self.runs.append(Run(self.nodes[1], "--carrier", self.urls[1]))
-        self.fed = [0, 0]
-
-    def post(self, many, who=(0, 1)):
-        """Told to be safe by those who posted."""
-        for i in who:
-            self.runs[i].feed(range(self.fed[i], self.fed[i] + many))
-            self.fed[i] += many
-            self.runs[i].log.wait("posted", self.fed[i])
-
-    def all(self):
-        return {one for run in self.runs for one in run.posted()}
-
-    def held(self):
-        return [{row["id"][:16] for row in node.stored()} for node in self.nodes]
-
-    def agree(self, say):
-        """News make them compare; then both have everything."""
-        self.post(1)
-        want, end = self.all(), time.monotonic() + PATIENCE
-        while any(one != want for one in self.held()):
-            expect(time.monotonic() < end, say, "never agreed:", [
-                (len(one), "of", len(want)) for one in self.held()], self.wire.count())
-
-    def over(self):
-        for run in self.runs:
-            run.stop()
-        equal(self.wire.stop(), 0)
-
-    def end(self):
-        told = [run.stop() for run in self.runs]
-        want = {one for some in told for one in some}
-        for node in self.nodes:
-            ids = whole(node, want)
-            equal(len(ids), len(want), "what nobody posted")
-        equal(self.wire.stop(), 0)
+from kit import Node, Run, equal, expect, fresh_dice, main, wait_until, whole
+from pair import Pair, groups, streams
 
 
 def through(where, make, faults):
