@@ -13,13 +13,43 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ITEM_MAX (2 + KITH_SEED0_TOPIC_MAX + KITH_SEED0_LENGTH_MAX)
+
+/* For their clients that ask meanwhile: the newest, as many as an answer has. */
+typedef struct said {
+    uint16_t length;
+    uint8_t bytes[ITEM_MAX];
+} said;
+
 typedef struct speaker {
     legacy_link l;
+    uint64_t count;
+    said of_late[KITH_SEED0_ROWS_MAX];
     kith_key *key;
     const char *subject;
     uint64_t line; /* 0: by flags */
     int code;      /* of the worst line so far */
 } speaker;
+
+static int recall(void *ctx, const char *pattern,
+    int (*each)(void *each_ctx, const kith_posting *what), void *each_ctx) {
+    const speaker *s = ctx;
+    (void) pattern; /* all of it: the carrier chooses */
+    for (uint64_t i = 1; i <= s->count && i <= KITH_SEED0_ROWS_MAX; i++) {
+        const said *one = &s->of_late[(s->count - i) % KITH_SEED0_ROWS_MAX];
+        kith_posting what = {
+            .kind = KITH_ITEM_LEGACY, .length = one->length, .bytes = one->bytes
+        };
+        if (each(each_ctx, &what) == KITH_STOP) break;
+    }
+    return 0;
+}
+
+static void remember(speaker *s, const kith_posting *what) {
+    said *one = &s->of_late[s->count++ % KITH_SEED0_ROWS_MAX];
+    one->length = what->length;
+    memcpy(one->bytes, what->bytes, what->length);
+}
 
 static int told(speaker *s, const kith_seed0_frames *f) {
     uint8_t id[KITH_ID_SIZE];
@@ -36,7 +66,7 @@ static int told(speaker *s, const kith_seed0_frames *f) {
 /* Waits for somebody who follows the topic, and for room. */
 static int say(speaker *s, const kith_content *content, const kith_seed0_frames *f) {
     const post_flags *flags = s->l.c->flags;
-    uint8_t bytes[2 + KITH_SEED0_TOPIC_MAX + KITH_SEED0_LENGTH_MAX];
+    uint8_t bytes[ITEM_MAX];
     bytes[0] = (uint8_t) (f->topic_length >> 8);
     bytes[1] = (uint8_t) f->topic_length;
     memcpy(bytes + 2, f->topic, f->topic_length);
@@ -59,6 +89,7 @@ static int say(speaker *s, const kith_content *content, const kith_seed0_frames 
         kith_error err = { .code = r };
         return fault_kith(s->l.c->out, E_UNREACHED, s->l.c->args[0], &err);
     }
+    remember(s, &what);
     return told(s, f);
 }
 
@@ -138,6 +169,8 @@ int post_legacy(const call *c) {
     if (code != 0) return code;
     code = legacy_open(&s.l, c, c->args[0], f->wait_ns > 0 ? "patient=yes" : "patient=no");
     if (code == 0) {
+        s.l.host.ctx = &s;
+        s.l.host.recall = recall;
         code = many ? say_lines(&s) : say_content(&s, &content, s.subject);
         legacy_close(&s.l);
     }

@@ -438,9 +438,122 @@ def w10_what_a_node_refuses_of_them_is_counted_by_reason(where):
     equal(len(unsigned_rows(node)), 1)
 
 
+def counts(reply):
+    return [row["n_observations"] for row in json.loads(reply)]
+
+
+def answers_outlive_a_kill_whoever_said_it(where):
+    host, node = a_host(), Node(where, "a")
+    with publisher(host, 5556, [frames_of(n) for n in range(1, 6)]):
+        log = hearing(node, host)
+        wait_until(lambda: len(unsigned_rows(node)) == 5, "all are heard")
+        wait_until(lambda: len(counts(asked(host, "")[0])) == 5, "and answered")
+    effect(node, 0.5)
+    wait_until(lambda: counts(asked(host, "")[0])[-1] == 240, "what is posted is the newest")
+    before = asked(host, "", f"qis.{SUBJECT}.d+0.1", "qis.clinical", "qis.other")
+    log.child.kill()  # nothing was said to it
+    log.end()
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    equal(asked(host, "", f"qis.{SUBJECT}.d+0.1", "qis.clinical", "qis.other"), before)
+    equal([len(json.loads(reply)) for reply in before], [6, 5, 6, 0])
+    stop(log)
+
+
+def answers_reach_back_as_far_as_the_store(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    effect(node, 0.25, subject="rare.thing")
+    text = "".join(json.dumps({"effect": i % 100 / 100, "se": 0.5, "n": i + 1}) + "\n" for i in range(2000))
+    node.good("post", SUBJECT, "-", text=text)
+    wait_until(lambda: counts(asked(host, "")[0])[-1:] == [2000], "the last one")
+    equal(counts(asked(host, "qis.rare.thing.d+0.2")[0]), [240])
+    equal(len(counts(asked(host, f"qis.{SUBJECT}.d+0.9")[0])), 50)
+    stop(log)
+
+
+def what_was_taken_back_is_no_longer_answered(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    effect(node, 0.5)
+    told = effect(node, 0.25)
+    wait_until(lambda: len(counts(asked(host, "")[0])) == 2, "both are answered")
+    node.good("retract", told["id"])
+    wait_until(lambda: len(counts(asked(host, "")[0])) == 1, "one is left")
+    stop(log)
+
+
+def w10_clients_that_are_killed_with_their_question_open_lock_nobody_out(where):
+    host, node = a_host(), Node(where, "a")
+    log = running(node, f"zmq://{host}:5555?interop=seed0")
+    effect(node, 0.5)
+    wait_until(lambda: asked(host, "")[0] != "[]", "the front has it")
+    for _ in range(5):
+        with Seed("hang", f"tcp://{host}:5557") as seed:
+            equal(seed.child.stdout.readline(), b"asked\n")
+        equal(len(json.loads(asked(host, "")[0])), 1)  # who comes back is answered
+    stop(log)
+
+
+def confidence_and_delta_are_floats_and_an_error_comes_of_them(where):
+    host, node = a_host(), Node(where, "a")
+    with publisher(host, 5556, [frames_of(100, 0.3, 0.87, name="x")]):
+        log = hearing(node, host)
+        wait_until(lambda: unsigned_rows(node), "it is kept")
+    stop(log)
+    row = unsigned_rows(node)[0]
+    equal((row["effect"], row["confidence"]), (legacy.float32(0.3), legacy.float32(0.87)))
+    told = [r for r in node.json("why", SUBJECT, "--pool-unsigned")[1] if r["kind"] == "evidence"]
+    equal(len(told), 1)
+    equal((told[0]["effect"], told[0]["n"]), (legacy.float32(0.3), 100))
+    expect(abs(told[0]["effect"] / told[0]["se"] - 1.1263911516) < 1e-9, told)  # z of 0.87 as a float
+    equal(told[0]["pooled"], True)
+
+
+def subjects_are_the_same_both_ways(where):
+    host, node = a_host(), Node(where, "a")
+    subjects = ["a", "a.d", "a.d-0", "d.d-1.x", "a-b_c.0", ".".join("abcdefgh"), "x" * 128]
+    log = running(node, f"zmq://{host}:5555?interop=seed0&patient=yes")
+    with Seed("sub", f"tcp://{host}:5555", "", str(len(subjects))) as seed:
+        for subject in subjects:
+            effect(node, -0.05, subject=subject)
+        got = [json.loads(line) for line in seed.out()]
+    equal([p["domain"] for p in got], subjects)
+    equal([p["topic"] for p in got], [f"qis.{s}.d+0.0" for s in subjects])
+    for s in subjects:
+        equal([row["domain"] for row in json.loads(asked(host, f"qis.{s}.d+")[0])], [s])
+    stop(log)
+    with publisher(host, 5556, [frames_of(1, -0.75, subject=s) for s in subjects]):
+        log = hearing(node, host, where=5565)
+        wait_until(lambda: len(unsigned_rows(node, ">")) == len(subjects), "all are kept")
+        stop(log)
+    equal(sorted(row["subject"] for row in unsigned_rows(node, ">")), sorted(subjects))
+
+
+def what_was_said_before_anybody_subscribed_is_lost_and_nothing_after(where):
+    host, node = a_host(), Node(where, "a")
+    log = Log(node.start("run", "--carrier", f"zmq://{host}:5555?interop=seed0", "--json",
+                         env={"KITH_LOG_LEVEL": "debug"}))
+    log.wait("ready")
+    effect(node, 0.1)
+    log.wait("sent")  # to nobody
+    with Seed("sub", f"tcp://{host}:5555", "qis.", "2") as seed:
+        posted = 0
+        while seed.child.poll() is None:  # until it has heard two
+            posted += 1
+            node.good("post", SUBJECT, "--effect", "0.5", "--se", "0.5", "-n", str(posted))
+        got = [json.loads(line) for line in seed.out()]
+    equal([p["delta"] for p in got], [0.5, 0.5])
+    equal(got[1]["n"], got[0]["n"] + 1)  # none is left out between
+    stop(log)
+
+
 def places_that_make_no_sense_are_refused(where):
     host, node = a_host(), Node(where, "a")
-    for url in ("zmq://0.0.0.0:5555", "zmq:///tmp/folder", f"zmq://{host}:65535", f"zmq://{host}",
+    for url in ("zmq://*:5555", "zmq://0.0.0.0:5555"):
+        code, _, err = node.run("run", "--carrier", url + "?interop=seed0", "--for", "1s")
+        equal(code, 64, err)
+        expect("reached by other machines" in err and "no keys" in err and "127.0.0.1" in err, err)
+    for url in ("zmq://*:5555", "zmq://0.0.0.0:5555", "zmq:///tmp/folder", f"zmq://{host}:65535", f"zmq://{host}",
                 "mem://bus"):
         code, _, err = node.run("post", "--legacy", "seed0", url, SUBJECT, "--effect", "0", "--se", "1")
         expect(code in (64, 69, 77, 78), url, code, err)
@@ -469,5 +582,12 @@ main([
     follow_shows_what_enters_the_store_unsigned,
     they_count_only_on_request_and_all_of_a_gateway_once,
     w10_what_a_node_refuses_of_them_is_counted_by_reason,
+    answers_outlive_a_kill_whoever_said_it,
+    answers_reach_back_as_far_as_the_store,
+    what_was_taken_back_is_no_longer_answered,
+    w10_clients_that_are_killed_with_their_question_open_lock_nobody_out,
+    confidence_and_delta_are_floats_and_an_error_comes_of_them,
+    subjects_are_the_same_both_ways,
+    what_was_said_before_anybody_subscribed_is_lost_and_nothing_after,
     places_that_make_no_sense_are_refused,
 ])

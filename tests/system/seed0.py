@@ -6,6 +6,7 @@ docs/formats/legacy.md and nothing else.
     seed0.py sub ENDPOINT PREFIX [COUNT]     each packet as a line of JSON
     seed0.py req ENDPOINT PREFIX...          each reply as it came, a line each
     seed0.py store ENDPOINT      answers with the lines of stdin, one a question; "" with silence
+    seed0.py hang ENDPOINT       a REQ that asks and never reads, until it is killed
     seed0.py odd ENDPOINT        a DEALER that says what no REQ says, then asks as one does
 """
 import hashlib
@@ -76,6 +77,14 @@ def req(context, endpoint, *prefixes):
     socket.close(linger=0)
 
 
+def hang(context, endpoint):
+    socket = context.socket(zmq.REQ)
+    socket.connect(endpoint)
+    socket.send(b"")
+    print("asked", flush=True)
+    sys.stdin.read()
+
+
 def store(context, endpoint):
     """A store of theirs. Where it is to be silent it goes, and comes back without memory."""
     answers = [line.rstrip("\n") for line in iter(sys.stdin.readline, "end\n")]
@@ -118,5 +127,5 @@ def odd(context, endpoint):
 
 
 context = zmq.Context()
-{"pub": pub, "sub": sub, "req": req, "odd": odd, "store": store}[sys.argv[1]](context, *sys.argv[2:])
+{"pub": pub, "sub": sub, "req": req, "odd": odd, "store": store, "hang": hang}[sys.argv[1]](context, *sys.argv[2:])
 context.term()  # what was sent is on its way; an exit alone would lose it

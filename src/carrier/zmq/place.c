@@ -36,8 +36,9 @@ static int parse_tcp(ki_zmq_place *p, const char *text, size_t length, kith_erro
     if (n == 0 || n >= sizeof p->host) {
         return bad(err, text, length, "write 127.0.0.1:PORT, or /FOLDER");
     }
-    memcpy(p->host, named ? "127.0.0.1" : text, n);
-    if (strlen(p->host) != n || inet_pton(AF_INET, p->host, &address) != 1) {
+    bool all = n == 1 && text[0] == '*'; /* as libzmq writes it */
+    memcpy(p->host, named ? "127.0.0.1" : all ? "0.0.0.0" : text, all ? 7 : n);
+    if (strlen(p->host) != (all ? 7 : n) || inet_pton(AF_INET, p->host, &address) != 1) {
         return bad(err, text, length, "write 127.0.0.1:PORT, or /FOLDER");
     }
     if (ntohl(address.s_addr) >> 24 != 127) {

@@ -9,7 +9,6 @@
 
 #include <kith/address.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,7 +28,6 @@ void ki_seed0_close(ki_seed0 **seed) {
     if (s == NULL) {
         return;
     }
-    ki_seed0_save(&s->store, s->host, s->place);
     (void) zmq_msg_close(&s->first);
     (void) zmq_msg_close(&s->second);
     ki_zmq_close_fd(&s->wake_fd);
@@ -156,10 +154,6 @@ int ki_seed0_open(ki_seed0 **ret, const ki_seed0_plan *plan, kith_error *err) {
     s->more = true; /* whatever came while we opened */
     (void) zmq_msg_init(&s->first);
     (void) zmq_msg_init(&s->second);
-    (void) snprintf(s->place, sizeof s->place, "%s", plan->place);
-    if (plan->bind) {
-        ki_seed0_load(&s->store, s->host, s->place);
-    }
     int r = open_all(s, plan, err);
     if (r < 0) {
         ki_seed0_close(&s);
@@ -217,16 +211,6 @@ static void claimed(const char *topic, size_t length, kith_address *ret) {
     }
 }
 
-/* Whoever asks us gets what we heard, too. */
-static void keep_heard(ki_seed0 *s, const kith_item *item) {
-    kith_seed0_frames f;
-    kith_seed0 p;
-    kith_posting as = { .length = item->length, .bytes = item->bytes };
-    if (s->front != NULL && ki_seed0_read_item(&as, &f, &p) == 0) {
-        ki_seed0_keep(&s->store, &f, &p);
-    }
-}
-
 /* 0, KITH_EMPTY, or E_FORMAT: not two frames, or too long for any; dropped whole. */
 static int receive(ki_seed0 *s, kith_item *ret) {
     if (zmq_msg_recv(&s->first, s->in, ZMQ_DONTWAIT) < 0) {
@@ -250,7 +234,6 @@ static int receive(ki_seed0 *s, kith_item *ret) {
     memcpy(ret->bytes + 2, zmq_msg_data(&s->first), topic);
     memcpy(ret->bytes + 2 + topic, zmq_msg_data(&s->second), n);
     claimed((const char *) ret->bytes + 2, topic, &ret->from);
-    keep_heard(s, ret);
     return 0;
 }
 
@@ -323,7 +306,6 @@ int ki_seed0_wake_fd(ki_seed0 *s) {
 
 void ki_seed0_tick(ki_seed0 *s, kith_time now) {
     s->now_ns = now.mono_ns;
-    ki_seed0_save(&s->store, s->host, s->place);
     s->failures += !ki_seed0_ask_tick(&s->ask, now.mono_ns);
     s->more = !ki_seed0_serve(s) || s->more;
 }

@@ -7,7 +7,7 @@
 #include "carrier/zmq/place.h"
 #include "carrier/zmq/seed0.h"
 #include "carrier/zmq/seed0_ask.h"
-#include "carrier/zmq/seed0_store.h"
+#include "carrier/zmq/seed0_front.h"
 
 #include <zmq.h>
 
@@ -24,8 +24,6 @@ struct ki_seed0 {
     char topics[KITH_PATTERNS_MAX][KITH_SEED0_TOPIC_MAX + 1];
     zmq_msg_t first, second;
     ki_seed0_readers readers;
-    ki_seed0_store store;
-    char place[KITH_URL_MAX + 1];     /* names what is saved */
     char store_at[ZMQ_ENDPOINT_SIZE]; /* theirs, where we only read */
     ki_seed0_ask ask;
 };
@@ -33,9 +31,6 @@ struct ki_seed0 {
 /* Whoever asks is answered, and who follows what is heard. false: there are more than
  * one call answers. */
 bool ki_seed0_serve(ki_seed0 *s);
-/* What a KITH_ITEM_LEGACY holds: 0, or a KITH_L_*. */
-KITH_MUST_USE int ki_seed0_read_item(
-    const kith_posting *what, kith_seed0_frames *ret_frames, kith_seed0 *ret_packet);
 /* The other frames of a message whose last read one is `last`. */
 void ki_seed0_drop_rest(void *socket, zmq_msg_t *last);
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "carrier/zmq/seed0_inside.h"
 
-#include "base/wire.h"
-
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    QUERIES_MAX = 32, /* answered in one call */
+    QUERIES_MAX = 4, /* answered in one call */
 };
 #define STALL_NS UINT64_C(1000000000) /* one reader holds the others up so long */
 
@@ -45,7 +43,7 @@ static bool take_question(ki_seed0 *s, zmq_msg_t *who) {
 static bool give_answer(ki_seed0 *s, zmq_msg_t *who) {
     char text[KITH_SEED0_REPLY_MAX];
     size_t n = ki_seed0_answer(
-        &s->store, zmq_msg_data(&s->second), zmq_msg_size(&s->second), s->extended, text);
+        s->host, zmq_msg_data(&s->second), zmq_msg_size(&s->second), s->extended, text);
     /* Who takes nothing gets none: the ROUTER drops it. */
     return zmq_msg_send(who, s->front, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
            zmq_send(s->front, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
@@ -80,28 +78,6 @@ bool ki_seed0_serve(ki_seed0 *s) {
 }
 
 /* ---- what goes out ---- */
-
-int ki_seed0_read_item(const kith_posting *what, kith_seed0_frames *f, kith_seed0 *p) {
-    size_t topic = what->length < 2 ? SIZE_MAX : wire_get16(what->bytes);
-    if (topic > KITH_SEED0_TOPIC_MAX || topic + 2 > what->length ||
-        what->length - topic - 2 > KITH_SEED0_LENGTH_MAX) {
-        return KITH_L_LENGTH;
-    }
-    f->topic_length = (uint16_t) topic;
-    f->payload_length = (uint16_t) (what->length - topic - 2);
-    memcpy(f->topic, what->bytes + 2, topic);
-    memcpy(f->payload, what->bytes + 2 + topic, f->payload_length);
-    return kith_seed0_decode(f->topic, topic, f->payload, f->payload_length, p);
-}
-
-static int read_packet(const kith_posting *what, kith_seed0_frames *f, kith_seed0 *p) {
-    kith_content c;
-    if (kith_packet_decode(what->bytes, what->length, &c) < 0) {
-        return KITH_L_PARTS;
-    }
-    int r = kith_seed0_of(&c, p);
-    return r < 0 ? r : kith_seed0_encode(p, f);
-}
 
 /* Taken and not sent: seed 0 has no words for it, and never will. */
 static void refused(ki_seed0 *s, const kith_posting *what, int code) {
@@ -151,8 +127,7 @@ int ki_seed0_post(ki_seed0 *s, const kith_posting *what) {
     if (what->kind == KITH_ITEM_SYNC) {
         return 0; /* nobody of seed 0 understands a word */
     }
-    int r = what->kind == KITH_ITEM_LEGACY ? ki_seed0_read_item(what, &f, &p)
-                                           : read_packet(what, &f, &p);
+    int r = ki_seed0_read(what, &f, &p);
     if (r < 0) {
         refused(s, what, r);
         return what->kind == KITH_ITEM_LEGACY ? KITH_E_ARG : 0;
@@ -164,9 +139,5 @@ int ki_seed0_post(ki_seed0 *s, const kith_posting *what) {
     if (s->patient && !ki_seed0_followed(&s->readers, f.topic, f.topic_length)) {
         return KITH_FULL;
     }
-    r = send_frames(s, &f);
-    if (r == 0) {
-        ki_seed0_keep(&s->store, &f, &p);
-    }
-    return r;
+    return send_frames(s, &f);
 }

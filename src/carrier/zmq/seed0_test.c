@@ -1,32 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a link of seed 0 remembers: without a socket. tests/system/legacy_test.py has
- * those of the other side. */
+/* What a link of seed 0 answers, and who follows what: without a socket.
+ * tests/system/legacy_test.py has those of the other side. */
+#include "base/dice.h"
 #include "base/wire.h"
-#include "carrier/zmq/seed0_store.h"
+#include "carrier/zmq/seed0_front.h"
+
+#include <kith/address.h>
 
 #include "test.h"
 
-static kith_seed0 packet(int n) {
-    return (kith_seed0){ .domain = "a.b",
-        .node_id = "n",
+static kith_seed0 packet(const char *subject, int n) {
+    kith_seed0 p = { .node_id = "n",
         .context_hash = "c",
         .outcome_delta = 0.5,
         .confidence = 0.5,
         .n_observations = n,
         .timestamp = 1750000000.0 };
+    (void) snprintf(p.domain, sizeof p.domain, "%s", subject);
+    return p;
 }
 
-static void keep(ki_seed0_store *s, int n) {
-    kith_seed0 p = packet(n);
-    kith_seed0_frames f;
-    if (kith_seed0_encode(&p, &f) == 0) ki_seed0_keep(s, &f, &p);
+/* A node that has so many packets of theirs, the newest with the highest n. */
+typedef struct node {
+    const char *subject;
+    int count, asked, told;
+    char pattern[KITH_SUBJECT_MAX + 1];
+} node;
+
+static int recall(void *ctx, const char *pattern,
+    int (*each)(void *each_ctx, const kith_posting *what), void *each_ctx) {
+    node *me = ctx;
+    me->asked++;
+    (void) snprintf(me->pattern, sizeof me->pattern, "%s", pattern == NULL ? ">" : pattern);
+    for (int n = me->count; n > 0; n--) {
+        uint8_t bytes[KITH_PACKET_MAX];
+        kith_seed0 p = packet(me->subject, n);
+        kith_seed0_frames f;
+        if (kith_seed0_encode(&p, &f) != 0) return 0;
+        wire_put16(bytes, f.topic_length);
+        memcpy(bytes + 2, f.topic, f.topic_length);
+        memcpy(bytes + 2 + f.topic_length, f.payload, f.payload_length);
+        kith_posting what = { .kind = KITH_ITEM_LEGACY,
+            .length = (uint16_t) (2 + f.topic_length + f.payload_length),
+            .bytes = bytes };
+        me->told++;
+        if (each(each_ctx, &what) == KITH_STOP) return 0;
+    }
+    return 0;
 }
 
 /* Rows of the answer; the n_observations of the first and the last. */
-static int answer(const ki_seed0_store *s, const char *prefix, int *first, int *last) {
+static int answer(node *me, const char *prefix, int *first, int *last) {
     static char text[KITH_SEED0_REPLY_MAX];
     static kith_seed0 rows[KITH_SEED0_ROWS_MAX];
-    size_t n = ki_seed0_answer(s, prefix, strlen(prefix), false, text);
+    kith_host host = { .ctx = me, .recall = me == NULL ? NULL : recall };
+    size_t n = ki_seed0_answer(&host, prefix, strlen(prefix), false, text);
     int count = kith_seed0_read_reply(text, n, rows);
     *first = count > 0 ? rows[0].n_observations : 0;
     *last = count > 0 ? rows[count - 1].n_observations : 0;
@@ -34,18 +62,70 @@ static int answer(const ki_seed0_store *s, const char *prefix, int *first, int *
 }
 
 static void the_newest_fifty_come_oldest_first(void) {
-    static ki_seed0_store s;
+    node me = { .subject = "a.b", .count = 3 };
     int first, last;
-    EXPECT_INT(answer(&s, "", &first, &last), 0);
-    for (int i = 1; i <= 3; i++) keep(&s, i);
-    EXPECT_INT(answer(&s, "", &first, &last), 3);
+    EXPECT_INT(answer(&me, "", &first, &last), 3);
     EXPECT_INT(first, 1);
-    for (int i = 4; i <= SEED0_KEPT + 7; i++) keep(&s, i);
-    EXPECT_INT(answer(&s, "qis.a.b.d+0.5", &first, &last), 50);
-    EXPECT_INT(first, SEED0_KEPT + 7 - 49);
-    EXPECT_INT(last, SEED0_KEPT + 7);
-    EXPECT_INT(answer(&s, "qis.a.b.d+0.5x", &first, &last), 0);
-    EXPECT_INT(answer(&s, "a.b", &first, &last), 0);
+    me.count = 1007;
+    EXPECT_INT(answer(&me, "qis.a.b.d+0.5", &first, &last), 50);
+    EXPECT_INT(first, 1007 - 49);
+    EXPECT_INT(last, 1007);
+    EXPECT(strcmp(me.pattern, "a.b") == 0);
+    me.asked = me.told = 0;
+    EXPECT_INT(answer(&me, "qis.a.b.d+0.5x", &first, &last), 0);
+    EXPECT_INT(answer(&me, "a.b", &first, &last), 0);
+    EXPECT_INT(me.asked, 1); /* no topic begins with a.b: nobody is asked */
+}
+
+static void a_question_looks_at_so_many_and_no_more(void) {
+    node me = { .subject = "a.b", .count = 3 * SEED0_LOOKS };
+    int first, last;
+    EXPECT_INT(answer(&me, "qis.c", &first, &last), 0);
+    EXPECT_INT(me.told, SEED0_LOOKS);
+    EXPECT_INT(answer(NULL, "", &first, &last), 0); /* a host that has no packets */
+}
+
+static const char *const tokens[] = { "a", "b", "d", "d-0", "d-1", "d0", "-", "radiology" };
+
+/* Whatever of a topic is asked for, its subject is among those that are looked at. */
+static void no_prefix_of_a_topic_passes_over_its_subject(void) {
+    uint64_t dice = 7;
+    for (int round = 0; round < 2000 && !test_bad; round++) {
+        char subject[KITH_SUBJECT_MAX + 1] = "", topic[KITH_SEED0_TOPIC_MAX + 1];
+        char pattern[KITH_SUBJECT_MAX + 1];
+        for (uint64_t n = 1 + dice_below(&dice, 8); n > 0; n--) {
+            (void) strcat(subject, tokens[dice_below(&dice, 8)]);
+            (void) strcat(subject, n > 1 ? "." : "");
+        }
+        int length = snprintf(topic, sizeof topic, "qis.%s.d%c%d.%d", subject,
+            dice_below(&dice, 2) == 0 ? '+' : '-', 0, (int) dice_below(&dice, 10));
+        for (size_t n = 0; n <= (size_t) length; n++) {
+            bool can = ki_seed0_pattern_of(topic, n, pattern);
+            bool good = can && kith_subject_matches(pattern, subject);
+            if (!good) printf("# %.*s: %s\n", (int) n, topic, can ? pattern : "none");
+            EXPECT(good);
+        }
+    }
+}
+
+static bool looks_at(const char *prefix, const char *want) {
+    char pattern[KITH_SUBJECT_MAX + 1];
+    bool can = ki_seed0_pattern_of(prefix, strlen(prefix), pattern);
+    return want == NULL ? !can : can && strcmp(pattern, want) == 0;
+}
+
+static void a_prefix_becomes_a_pattern_that_is_as_narrow_as_can_be(void) {
+    EXPECT(looks_at("", ">"));
+    EXPECT(looks_at("qi", ">"));
+    EXPECT(looks_at("qis.clinical", ">"));
+    EXPECT(looks_at("qis.clinical.radiology", "clinical.>"));
+    EXPECT(looks_at("qis.clinical.radiology.ct.d+0.1", "clinical.radiology.ct"));
+    EXPECT(looks_at("qis.clinical.radiology.ct.d-0.1", "clinical.radiology.>"));
+    EXPECT(looks_at("quis", NULL));
+    EXPECT(looks_at("clinical", NULL));
+    EXPECT(looks_at("qis.A.b", NULL));
+    EXPECT(looks_at("qis.+", NULL));
+    EXPECT(looks_at("qis..x", NULL));
 }
 
 static void told(ki_seed0_readers *r, char kind, const char *prefix) {
@@ -116,98 +196,6 @@ static void a_pattern_becomes_the_prefix_of_all_it_wants(void) {
     EXPECT(prefix_is("*", "qis."));
 }
 
-/* ---- the node's small state, as the host gives it ---- */
-
-typedef struct state {
-    char name[SEED0_CHUNKS][64];
-    uint8_t bytes[SEED0_CHUNKS][4096];
-    size_t length[SEED0_CHUNKS];
-    bool full;
-    int saves;
-} state;
-
-static int place_of(state *s, const char *name, bool make) {
-    for (int i = 0; i < SEED0_CHUNKS; i++) {
-        if (s->name[i][0] == '\0' && make) (void) snprintf(s->name[i], 64, "%s", name);
-        if (strcmp(s->name[i], name) == 0) return i;
-    }
-    return -1;
-}
-
-static int save(void *ctx, const char *name, const void *bytes, size_t length) {
-    state *s = ctx;
-    int i = place_of(s, name, true);
-    if (s->full || i < 0 || length > sizeof s->bytes[0]) return KITH_E_SPACE;
-    memcpy(s->bytes[i], bytes, length);
-    s->length[i] = length;
-    s->saves++;
-    return 0;
-}
-
-static int load(void *ctx, const char *name, void *ret, size_t size, size_t *ret_length) {
-    state *s = ctx;
-    int i = place_of(s, name, false);
-    if (i < 0) return KITH_E_MISSING;
-    if (s->length[i] > size) return KITH_E_SPACE;
-    memcpy(ret, s->bytes[i], s->length[i]);
-    *ret_length = s->length[i];
-    return 0;
-}
-
-static void a_restart_still_knows_the_newest(void) {
-    static state kept;
-    kith_host host = { .ctx = &kept, .save = save, .load = load };
-    int first, last, n = 0;
-    for (int life = 0; life < 60; life++) {
-        static ki_seed0_store s;
-        memset(&s, 0, sizeof s);
-        ki_seed0_load(&s, &host, "127.0.0.1:5555");
-        int count = answer(&s, "", &first, &last);
-        EXPECT_INT(count, n < 50 ? n : 50);
-        EXPECT_INT(last, n);
-        EXPECT(n == 0 || first == n - count + 1);
-        for (int i = 0; i < life * 3 % 40; i++) keep(&s, ++n);
-        ki_seed0_save(&s, &host, "127.0.0.1:5555");
-        int saves = kept.saves;
-        ki_seed0_save(&s, &host, "127.0.0.1:5555"); /* nothing is new */
-        EXPECT_INT(kept.saves, saves);
-    }
-    EXPECT(n > 8 * SEED0_CHUNK * SEED0_CHUNKS);
-    EXPECT(place_of(&kept, "seed0:127.0.0.1:5555:15", false) >= 0);
-}
-
-static void a_save_that_failed_is_tried_again(void) {
-    static state kept;
-    static ki_seed0_store s, again;
-    kith_host host = { .ctx = &kept, .save = save, .load = load };
-    int first, last;
-    for (int i = 1; i <= 20; i++) keep(&s, i);
-    kept.full = true;
-    ki_seed0_save(&s, &host, "p");
-    kept.full = false;
-    ki_seed0_save(&s, &host, "p");
-    ki_seed0_load(&again, &host, "p");
-    EXPECT_INT(answer(&again, "", &first, &last), 20);
-}
-
-static void damaged_pieces_are_passed_over(void) {
-    static state kept;
-    static ki_seed0_store s;
-    kith_host host = { .ctx = &kept, .save = save, .load = load };
-    int first, last;
-    for (int i = 1; i <= 20; i++) keep(&s, i);
-    ki_seed0_save(&s, &host, "p");
-    for (size_t at = 0; at < kept.length[1]; at++) {
-        static ki_seed0_store again;
-        memset(&again, 0, sizeof again);
-        kept.bytes[1][at] ^= 0x80;
-        ki_seed0_load(&again, &host, "p");
-        kept.bytes[1][at] ^= 0x80;
-        int n = answer(&again, "", &first, &last);
-        EXPECT(n >= 4 && n <= 20);
-    }
-}
-
 static const test_case cases[] = {
     { "the_newest_fifty_come_oldest_first", the_newest_fifty_come_oldest_first },
     { "readers_come_and_go", readers_come_and_go },
@@ -216,8 +204,10 @@ static const test_case cases[] = {
         a_prefix_longer_than_any_topic_is_nothing },
     { "a_pattern_becomes_the_prefix_of_all_it_wants",
         a_pattern_becomes_the_prefix_of_all_it_wants },
-    { "a_restart_still_knows_the_newest", a_restart_still_knows_the_newest },
-    { "a_save_that_failed_is_tried_again", a_save_that_failed_is_tried_again },
-    { "damaged_pieces_are_passed_over", damaged_pieces_are_passed_over },
+    { "a_question_looks_at_so_many_and_no_more", a_question_looks_at_so_many_and_no_more },
+    { "no_prefix_of_a_topic_passes_over_its_subject",
+        no_prefix_of_a_topic_passes_over_its_subject },
+    { "a_prefix_becomes_a_pattern_that_is_as_narrow_as_can_be",
+        a_prefix_becomes_a_pattern_that_is_as_narrow_as_can_be },
 };
 TEST_MAIN(cases)
