@@ -15,6 +15,7 @@
 #include <kith/key.h>
 #include <kith/store.h>
 #include <kith/synthesis.h>
+#include <kith/template.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,8 +55,9 @@ typedef struct kith_node_config {
     size_t link_count;
     const char *const *follows; /* patterns; none: everything */
     size_t follow_count;
-    bool relay;             /* carry on what came by another link; needs two */
-    const char *plugin_dir; /* may be NULL */
+    bool relay;                      /* carry on what came by another link; needs two */
+    const char *plugin_dir;          /* may be NULL */
+    const kith_templates *templates; /* borrowed; NULL: the built-in ones alone */
     void (*event)(void *ctx, const kith_event *event); /* may be NULL */
     void *ctx;
 } kith_node_config;
@@ -129,8 +131,22 @@ typedef struct kith_evidence {
     uint32_t packets;
 } kith_evidence;
 
+/* How the twins of a context were found. Distances are of 65536. */
+typedef struct kith_twins {
+    uint32_t known;          /* sources with such a context */
+    uint32_t within;         /* of them, in the radius */
+    uint32_t used, farthest; /* of them, the nearest asked for; and their farthest */
+    uint32_t wanted, found;  /* of the (ten) nearest in the radius, those whose cells a
+                             * reader of this context follows: the measured recall */
+} kith_twins;
+
 typedef struct kith_ask {
     const char *subject;
+    const kith_templates *templates; /* NULL: the built-in ones alone */
+    const uint16_t *near;            /* a context of template_id; NULL: everybody's */
+    size_t near_count;
+    uint32_t nearest;      /* so many at most; 0: all in the radius, 10 where is none */
+    kith_twins *ret_twins; /* may be NULL */
     const uint8_t *template_id; /* NULL: the one most sources use */
     const uint8_t *self;        /* own public key, whose leaf is shrunk; or NULL */
     kith_pool_options pool;

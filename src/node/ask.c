@@ -16,11 +16,16 @@
 #define SLOTS_MAX (2 * KITH_POOL_MAX)
 #define KINDS_MAX 16 /* (template, measure) pairs under one subject */
 
-const char *ki_ask_fault(
-    const kith_content *c, double *ret_y, double *ret_v, uint8_t *ret_measure) {
+const char *ki_ask_fault(const kith_ask *ask, const kith_content *c, double *ret_y,
+    double *ret_v, uint8_t *ret_measure) {
     int r = kith_template_admits(c);
     if (r == KITH_EMPTY) {
-        return "its template is not known here";
+        const kith_template *t = kith_templates_find(ask->templates, c->template_id);
+        const char *fault =
+            t == NULL ? "its template is not known here" : kith_template_fault(t, c);
+        if (fault != NULL) {
+            return fault;
+        }
     }
     if (r < 0) {
         return "outside the range of its template's unit";
@@ -51,12 +56,19 @@ ki_slot *ki_slots_next(ki_slots *list) {
 
 static int collect(void *ctx, const kith_record *record) {
     ki_slots *list = ctx;
-    if (list->count == SLOTS_MAX) {
-        list->beyond++;
+    kith_content c;
+    ki_near near;
+    if (kith_packet_decode(record->packet.bytes, record->packet.length, &c) < 0) {
         return 0;
     }
-    kith_content c;
-    if (kith_packet_decode(record->packet.bytes, record->packet.length, &c) < 0) {
+    ki_near_of(list->ask, &c, &near);
+    if (near.far_out) { /* there may be any number of these: they are counted alone */
+        list->twins.known++;
+        list->far_out++;
+        return 0;
+    }
+    if (list->count == SLOTS_MAX) {
+        list->beyond++;
         return 0;
     }
     ki_slot *s = ki_slots_next(list);
@@ -65,6 +77,7 @@ static int collect(void *ctx, const kith_record *record) {
         return KITH_STOP;
     }
     list->count++;
+    s->near = near;
     s->measure = c.measure;
     s->components = c.components;
     memcpy(s->template_id, c.template_id, sizeof s->template_id);
@@ -75,10 +88,10 @@ static int collect(void *ctx, const kith_record *record) {
     s->row.arrival = record->arrival;
     s->row.t_end_us = c.t_end_us;
     s->row.n = (c.has & KITH_HAS_COUNTS) != 0 ? c.tries : c.n;
-    s->row.left_out = ki_ask_fault(&c, &s->leaf.y, &s->leaf.v, &s->measure);
+    s->row.left_out = ki_ask_fault(list->ask, &c, &s->leaf.y, &s->leaf.v, &s->measure);
     s->row.y = s->leaf.y;
     s->row.v = s->leaf.v;
-    s->leaf.relevance = 1.0;
+    s->leaf.relevance = ki_near_relevance(list->ask, &c, record->arrived_us);
     memcpy(s->leaf.source, s->row.keyid, sizeof s->leaf.source);
     s->leaf.n = s->row.n;
     s->leaf.t_end_us = c.t_end_us;
@@ -201,7 +214,7 @@ static int gather(kith_store *store, const kith_ask *ask, ki_slots *list, ki_cla
     if (r == 0 && list->no_memory) {
         r = ki_fail(err, KITH_E_MEMORY, "ask %s", ask->subject);
     }
-    if (r == 0 && list->count == 0 && claims->count == 0) {
+    if (r == 0 && list->count == 0 && list->far_out == 0 && claims->count == 0) {
         r = ki_fail(err, KITH_E_MISSING, "nothing is stored under %s", ask->subject);
     }
     return r;
@@ -224,10 +237,14 @@ int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answ
     int r = gather(store, ask, &list, claims, err);
     if (r == 0) {
         kind k = choose(&list);
-        r = answer(&list, &k, ret_answer, err);
+        ki_slot like = { .measure = k.measure, .components = k.components };
+        memcpy(like.template_id, k.template_id, sizeof like.template_id);
+        r = ki_near_gate(&list, &like);
+        if (r == 0) r = answer(&list, &k, ret_answer, err);
         if (r == 0) {
             memcpy(ret_template, k.template_id, KITH_TEMPLATE_SIZE);
             *ret_measure = k.measure;
+            if (ask->ret_twins != NULL) *ask->ret_twins = list.twins;
             ki_claims_tell(claims, &list, ret_answer);
             show(&list, claims, rows, rows_max, ret_rows);
         }

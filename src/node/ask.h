@@ -6,8 +6,11 @@
 
 #include <kith/node.h>
 
+#include "node/near.h"
+
 /* One vote: the latest leaf of a source, or all unsigned leaves of a gateway. */
 typedef struct ki_slot {
+    ki_near near; /* where it stands, when that was asked */
     kith_evidence row;
     kith_leaf leaf;
     uint8_t template_id[KITH_TEMPLATE_SIZE];
@@ -18,7 +21,8 @@ typedef struct ki_slot {
 typedef struct ki_slots {
     const kith_ask *ask;
     ki_slot *all;
-    size_t count, room, beyond;
+    size_t count, room, beyond, far_out;
+    kith_twins twins;
     bool no_memory;
 } ki_slots;
 
@@ -45,10 +49,14 @@ typedef struct ki_claims {
 } ki_claims;
 
 /* Why this is no evidence, or NULL; y, v and measure are filled in. */
-const char *ki_ask_fault(
-    const kith_content *c, double *ret_y, double *ret_v, uint8_t *ret_measure);
+const char *ki_ask_fault(const kith_ask *ask, const kith_content *c, double *ret_y,
+    double *ret_v, uint8_t *ret_measure);
 /* Room for one more at all[count], zeroed; NULL: no memory. */
 ki_slot *ki_slots_next(ki_slots *list);
+
+/* Of those that are `like` that one in template, measure and components, leaves out who
+ * is no twin of the context that was asked for. */
+int ki_near_gate(ki_slots *list, const ki_slot *like);
 
 int ki_claims_read(ki_claims *claims, kith_store *store, kith_error *err);
 /* With pool_unsigned: a slot for each gateway that has something to count. */

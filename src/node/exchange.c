@@ -62,7 +62,15 @@ int ki_exchange_follow(kith_node *n, ki_node_link *l) {
     if (l->sync == NULL) {
         return 0;
     }
-    ki_sync_follow(l->sync, (const ki_pattern *) n->follows, n->follow_count);
+    ki_pattern bases[KITH_FOLLOWS_MAX];
+    size_t count = ki_cells_bases(n, bases);
+    ki_sync_follow(l->sync, (const ki_pattern *) bases, count);
+    for (size_t i = 0; l->link != NULL && i < count; i++) {
+        int r = ki_cells_spelt(n, bases[i]) ? kith_link_follow(l->link, bases[i]) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
     if (l->link == NULL || ki_node_follows(n, "a.subject.of.everything") ||
         !ki_sync_follows(l->sync, "a.subject.of.everything")) {
         return 0;

@@ -42,13 +42,12 @@ static int judge(const kith_node *n, const ki_node_link *l, const kith_item *ite
     if (r < 0) {
         return r;
     }
-    if (item->from.subject[0] != '\0' &&
-        strcmp(item->from.subject, ret_content->address.subject) != 0) {
+    const char *from = item->from.subject;
+    if (*from != '\0' && !kith_cell_accepts(n->templates, ret_content, from)) {
         return KITH_R_ADDRESS;
     }
-    const char *subject = ret_content->address.subject;
-    if (!ki_node_follows(n, subject) &&
-        (l->sync == NULL || !ki_sync_follows(l->sync, subject))) {
+    if (!ki_cells_wanted(n, ret_content, from) &&
+        (l->sync == NULL || !ki_sync_follows(l->sync, ret_content->address.subject))) {
         return KITH_EMPTY;
     }
     r = kith_packet_timely(ret_content, now_us);

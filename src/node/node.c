@@ -108,6 +108,7 @@ int kith_node_open(
         return ki_fail(err, KITH_E_MEMORY, "open a node");
     }
     n->store = c->store;
+    n->templates = c->templates;
     n->relay = c->relay;
     n->event = c->event;
     n->ctx = c->ctx;

@@ -2,8 +2,8 @@
 /* node/node.h - what the parts of a node share: the node itself and its links.
  * loop.c tells in which order things happen, links.c opens and watches links,
  * inbox.c and outbox.c move packets between a link and the store, heard.c the unsigned
- * ones, exchange.c
- * lets sync frames speak, ask.c answers questions from a store. */
+ * ones, exchange.c lets sync frames speak, cells.c knows where contexts meet, ask.c
+ * answers questions from a store, near.c for the twins of one context. */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
@@ -48,6 +48,8 @@ typedef struct ki_node_link {
     uint64_t safe;        /* the outbox's cursor: those, or, where that level says
                            * nothing, what a peer was shown to have */
     uint64_t receipts;    /* of the peers, when they were last looked at */
+    uint64_t part_of;     /* an arrival that is given in parts: under its cells too */
+    uint32_t part;        /* the next of them */
     uint32_t lot;         /* given at once, after a failure; 0: all there is room for */
     uint64_t accepted, duplicates, backfilled, heard;
     bool cursor_dirty;
@@ -66,6 +68,7 @@ struct kith_node {
     kith_store *store;
     kith_host host;
     char plugin_dir[KITH_URL_MAX + 1];
+    const kith_templates *templates;
     bool relay;
     void (*event)(void *ctx, const kith_event *event);
     void *ctx;
@@ -115,6 +118,16 @@ int ki_link_rewind(ki_node_link *l, const kith_position *to);
 /* Name of the reading cursor in the store; room for KITH_STATE_NAME_MAX + 1. */
 void ki_link_cursor_name(const kith_node *n, const ki_node_link *l, char *ret_name);
 bool ki_node_follows(const kith_node *n, const char *subject);
+
+/* cells.c: packets under the cells of their context. Where to post one on a link; what
+ * is followed as a wire that compares must see it; may a packet that stood under
+ * `from` ("": nowhere) be taken, by what is followed? */
+size_t ki_cells_places(const kith_node *n, const ki_node_link *l, const kith_content *c,
+    kith_address ret[KITH_CELLS_MAX + 1]);
+size_t ki_cells_bases(const kith_node *n, ki_pattern ret[KITH_FOLLOWS_MAX]);
+/* Is that one of them that nobody asked for in so many words? */
+bool ki_cells_spelt(const kith_node *n, const char *base);
+bool ki_cells_wanted(const kith_node *n, const kith_content *c, const char *from);
 void ki_node_say(kith_node *n, const kith_event *event);
 
 /* clock.c */

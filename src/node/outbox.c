@@ -28,6 +28,33 @@ static bool is_echo(const ki_node_link *l, const kith_record *record) {
     return strcmp(record->way, l->sync_way) == 0;
 }
 
+/* Under its own subject and under the cells of its context. A link that runs full goes
+ * on there. Only the last carries the ticket; a part that comes before it settles what
+ * stands before. */
+static int give_parts(giving *g, const kith_record *record, const kith_content *content) {
+    kith_address places[KITH_CELLS_MAX + 1];
+    ki_node_link *l = g->link;
+    size_t count = ki_cells_places(g->node, l, content, places);
+    if (l->part_of != record->arrival || l->part >= count) {
+        l->part_of = record->arrival;
+        l->part = 0;
+    }
+    for (; l->part < count; l->part++) {
+        kith_posting what = { .kind = KITH_ITEM_PACKET,
+            .length = record->packet.length,
+            .bytes = record->packet.bytes,
+            .to = &places[l->part],
+            .expires_us = record->expires_us,
+            .ticket = record->arrival - (l->part + 1 < count) };
+        int r = kith_link_post(l->link, &what);
+        if (r != 0) {
+            return r;
+        }
+    }
+    l->part_of = 0;
+    return 0;
+}
+
 static int give(void *ctx, const kith_record *record) {
     giving *g = ctx;
     ki_node_link *l = g->link;
@@ -42,13 +69,7 @@ static int give(void *ctx, const kith_record *record) {
         l->sent = record->arrival;
         return 0;
     }
-    kith_posting what = { .kind = KITH_ITEM_PACKET,
-        .length = record->packet.length,
-        .bytes = record->packet.bytes,
-        .to = &content.address,
-        .expires_us = record->expires_us,
-        .ticket = record->arrival };
-    g->result = kith_link_post(l->link, &what);
+    g->result = give_parts(g, record, &content);
     if (g->result != 0) {
         return KITH_STOP;
     }
@@ -113,6 +134,7 @@ static void keep(kith_node *n, const ki_node_link *l, kith_time now) {
 static void begin_at(ki_node_link *l, uint64_t arrival) {
     l->sent = l->settled = l->safe = l->last_ticket = arrival;
     l->receipts = 0;
+    l->part_of = 0;
 }
 
 void ki_outbox_again(kith_node *n, ki_node_link *l, kith_time now) {
@@ -149,6 +171,7 @@ static int settle(ki_node_link *l) {
     int r = kith_link_settle(l->link, &through, &err);
     if (r < 0) {
         shrink(l);
+        l->part_of = 0;
         l->sent = l->settled; /* rule 5: everything behind is ours to post again */
         l->last_ticket = l->settled;
         return r;
