@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/answer.h"
 
+#include "cli/evidence.h"
+
 #include <math.h>
 #include <string.h>
 
 double answer_unit(const shown_answer *shown) {
     int u;
     bool scaled = shown->measure != KITH_LOGIT;
-    return scaled && kith_template_builtin(shown->template_id, &u) ? kith_template_unit(u)
-                                                                   : 1;
+    return scaled ? unit_of(shown->known, shown->template_id, &u) : 1;
 }
 
 static const char *measure_name(uint8_t measure) {
@@ -59,6 +60,21 @@ static void put_own(record *r, const kith_answer *a, double unit) {
     put_real(r, "shrunk_high", shrunk ? a->shrunk_high * unit : nan_);
 }
 
+/* Of the nearest that are stored, how many a reader of the cells alone would have had. */
+static double recall_of(const kith_twins *t) {
+    return t->wanted == 0 ? (double) NAN : (double) t->found / t->wanted;
+}
+
+static void put_twins(record *r, const kith_twins *t) {
+    put_int(r, "known", t->known);
+    as_column(put_int(r, "twins", t->within), 0);
+    put_int(r, "used", t->used);
+    as_column(
+        put_real(r, "farthest", t->used == 0 ? (double) NAN : t->farthest / 65536.0), 3);
+    put_int(r, "recall_of", t->wanted);
+    as_column(put_real(r, "recall", recall_of(t)), 3);
+}
+
 void answer_record(record *r, const shown_answer *shown) {
     const kith_answer *a = &shown->answer;
     double unit = answer_unit(shown);
@@ -85,6 +101,7 @@ void answer_record(record *r, const shown_answer *shown) {
         put_absent(r, "oldest");
     }
     put_own(r, a, unit);
+    if (shown->near) put_twins(r, &shown->twins);
 }
 
 /* ---- for a person ---- */
@@ -148,6 +165,16 @@ static void print_pool(out *o, const shown_answer *shown) {
     }
 }
 
+static void print_twins(out *o, const kith_twins *t) {
+    fprintf(o->to, "twins     %u of %u sources with such a context", t->within, t->known);
+    if (t->used > 0) {
+        fprintf(o->to,
+            ", %u counted, the farthest %.3f away   cells bring %u of the %u nearest",
+            t->used, t->farthest / 65536.0, t->found, t->wanted);
+    }
+    fputc('\n', o->to);
+}
+
 static void print_insufficient(out *o, const shown_answer *shown) {
     const kith_answer *a = &shown->answer;
     fprintf(o->to, "insufficient   %u of %u independent sources", (unsigned) a->k,
@@ -179,6 +206,7 @@ bool show_answer(out *o, const shown_answer *shown, bool alone) {
         } else {
             print_pool(o, shown);
         }
+        if (shown->near) print_twins(o, &shown->twins);
         return true;
     }
     record r = record_of("answer");

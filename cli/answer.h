@@ -13,6 +13,9 @@ typedef struct shown_answer {
     uint8_t template_id[KITH_TEMPLATE_SIZE], measure;
     int64_t now_us;
     bool own_only;
+    const kith_templates *known; /* for the unit; may be NULL */
+    bool near;                   /* of the twins of one context */
+    kith_twins twins;
 } shown_answer;
 
 /* 10^u: what one unit of the answer's numbers is. */

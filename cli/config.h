@@ -41,11 +41,14 @@ typedef struct node_section {
     bool relay, pool_unsigned;
     char follow[1024], plugins[PATH_TEXT_MAX + 1];
 } node_section;
+typedef struct template_section {
+    char folder[PATH_TEXT_MAX + 1];
+} template_section;
 typedef struct carrier_section {
     char url[KITH_URL_MAX + 1];
 } carrier_section;
 typedef struct signal_section {
-    char subject[KITH_SUBJECT_MAX + 1], command[1024];
+    char subject[KITH_SUBJECT_MAX + 1], command[1024], template[64], near[256];
     int kind;
     int64_t count, window_ns, least, ttl_ns, unit, every_ns;
 } signal_section;

@@ -2,6 +2,7 @@
 #include "cli/evidence.h"
 
 #include "cli/parse.h"
+#include "cli/templates.h"
 
 #include <kith/address.h>
 
@@ -83,11 +84,13 @@ static int together(char why[WHY_MAX], const char *text) {
 }
 
 /* Which of the spellings it is, and whether it is only that one. */
-static int take_evidence(
-    const post_flags *f, uint64_t given, kith_content *ret, char why[WHY_MAX]) {
+static int take_evidence(const post_flags *f, uint64_t given, const kith_template *t,
+    kith_content *ret, char why[WHY_MAX]) {
     bool effect = has(given, "effect"), se = has(given, "se"), hits = has(given, "hits"),
          tries = has(given, "tries"), sure = has(given, "confidence");
-    double unit = kith_template_unit((int) f->unit);
+    double unit =
+        t == NULL ? kith_template_unit((int) f->unit) : kith_template_about(t)->unit;
+    uint8_t measure = t == NULL ? 0 : kith_template_about(t)->measure;
     if (effect && (hits || tries)) return together(why, "effect beside hits or tries");
     if (se && !effect) return together(why, "se needs effect");
     if (hits != tries) return together(why, "hits and tries need each other");
@@ -102,7 +105,8 @@ static int take_evidence(
     }
     if (effect) {
         ret->has |= KITH_HAS_EFFECT | (se ? KITH_HAS_COVARIANCE : KITH_HAS_CONFIDENCE);
-        ret->measure = f->measure == 0 ? KITH_MEAN_DIFFERENCE : (uint8_t) f->measure;
+        if (measure == 0) measure = KITH_MEAN_DIFFERENCE;
+        ret->measure = f->measure == 0 ? measure : (uint8_t) f->measure;
         ret->components = 1;
         ret->n = (uint32_t) f->n;
         ret->effect[0] = f->effect / unit + 0.0; /* -0 is refused by the format */
@@ -130,18 +134,65 @@ static int take_time(const post_flags *f, uint64_t given, int64_t now_us, kith_c
     return E_EVIDENCE;
 }
 
-int evidence_content(const post_flags *f, uint64_t given, const char *subject,
-    int64_t now_us, kith_content *ret, char why[WHY_MAX]) {
-    kith_content c = { .type = KITH_LEAF };
-    snprintf(c.address.subject, sizeof c.address.subject, "%s", subject);
-    c.template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit;
-    int bad = take_evidence(f, given, &c, why);
-    if (bad == 0) bad = take_time(f, given, now_us, &c, why);
-    if (bad != 0) return bad;
-    if (has(given, "near") && !take_near(f->near, &c)) {
+static int take_template(const post_flags *f, uint64_t given, const kith_template **ret,
+    kith_content *c, char why[WHY_MAX]) {
+    char reason[160];
+    c->template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit;
+    if (!has(given, "template")) return 0;
+    if (has(given, "unit")) return together(why, "a template has a unit of its own");
+    *ret = template_named(f->known, f->template, reason);
+    if (*ret == NULL) {
+        snprintf(why, WHY_MAX, "template %.60s: %s", f->template, reason);
+        return E_TEMPLATE;
+    }
+    memcpy(c->template_id, kith_template_about(*ret)->id, sizeof c->template_id);
+    return 0;
+}
+
+static int take_context(
+    const post_flags *f, const kith_template *t, kith_content *ret, char why[WHY_MAX]) {
+    kith_error err = { 0 };
+    if (t == NULL) {
+        if (take_near(f->near, ret)) return 0;
         snprintf(why, WHY_MAX, "near takes 1 to 16 numbers from 0 to 1, by commas");
         return E_EVIDENCE;
     }
+    if (kith_template_context(t, f->near, ret->context16, &err) < 0) {
+        snprintf(why, WHY_MAX, "%.*s", WHY_MAX - 1, err.text);
+        return E_EVIDENCE;
+    }
+    ret->context16_count = kith_template_about(t)->numbers;
+    ret->has |= ret->context16_count > 0 ? KITH_HAS_CONTEXT16 : 0;
+    return 0;
+}
+
+/* What a template says is told before the packet is signed, not when others refuse to
+ * pool it. A subject without room for its cells would never be found by a twin. */
+static int judge(const kith_template *t, const kith_content *c, char why[WHY_MAX]) {
+    kith_address cells[KITH_CELLS_MAX];
+    const kith_template_facts *f = kith_template_about(t);
+    const char *words = kith_template_fault(t, c);
+    if (words == NULL && f->route != KITH_ROUTE_NONE &&
+        kith_template_cells(t, c, cells) == 0) {
+        words = "its subject has no room for cells: at most 4 tokens and 91 bytes have";
+    }
+    if (words == NULL) return 0;
+    snprintf(why, WHY_MAX, "template %s: %s", f->name, words);
+    return E_EVIDENCE;
+}
+
+int evidence_content(const post_flags *f, uint64_t given, const char *subject,
+    int64_t now_us, kith_content *ret, char why[WHY_MAX]) {
+    kith_content c = { .type = KITH_LEAF };
+    const kith_template *t = NULL;
+    snprintf(c.address.subject, sizeof c.address.subject, "%s", subject);
+    int bad = take_template(f, given, &t, &c, why);
+    if (bad == 0) bad = take_evidence(f, given, t, &c, why);
+    if (bad == 0) bad = take_time(f, given, now_us, &c, why);
+    if (bad == 0 && t != NULL && !has(given, "ttl"))
+        c.ttl_s = kith_template_about(t)->ttl_s;
+    if (bad == 0 && has(given, "near")) bad = take_context(f, t, &c, why);
+    if (bad != 0) return bad;
     if (has(given, "conclusion")) {
         c.has |= KITH_HAS_CONCLUSION;
         c.conclusion = (uint16_t) f->conclusion;
@@ -153,8 +204,9 @@ int evidence_content(const post_flags *f, uint64_t given, const char *subject,
     }
     int r = kith_template_admits(&c);
     if (r < 0) return refusal_fault(r, &c, why);
-    *ret = c;
-    return 0;
+    bad = t == NULL ? 0 : judge(t, &c, why);
+    if (bad == 0) *ret = c;
+    return bad;
 }
 
 int refusal_fault(int refusal, const kith_content *content, char why[WHY_MAX]) {
@@ -186,6 +238,14 @@ int refusal_fault(int refusal, const kith_content *content, char why[WHY_MAX]) {
 }
 
 /* ---- a packet as a record ---- */
+
+double unit_of(
+    const kith_templates *known, const uint8_t id[KITH_TEMPLATE_SIZE], int *ret_u) {
+    const kith_template *t = kith_templates_find(known, id);
+    *ret_u = 0;
+    if (t != NULL) return kith_template_about(t)->unit;
+    return kith_template_builtin(id, ret_u) ? kith_template_unit(*ret_u) : 1;
+}
 
 /* What this packet has not, so that --format may name it. */
 static void put_rest(record *r) {
@@ -261,7 +321,7 @@ bool packet_record(record *r, packet_view *v, const kith_packet *packet) {
     int u = 0;
     if (kith_packet_decode(packet->bytes, packet->length, &v->content) != 0) return false;
     const kith_content *c = &v->content;
-    double unit = kith_template_builtin(c->template_id, &u) ? kith_template_unit(u) : 1;
+    double unit = unit_of(v->known, c->template_id, &u);
     kith_packet_id(packet, v->id);
     kith_keyid(c->source, v->keyid);
     as_column(put_hex(r, "id", v->id, sizeof v->id), 4);

@@ -11,6 +11,7 @@
 #include <kith/heard.h>
 #include <kith/packet.h>
 #include <kith/store.h>
+#include <kith/template.h>
 
 #define LINE_MAX_BYTES 65536
 #define WHY_MAX        320
@@ -39,12 +40,17 @@ bool parse_when(const char *text, int64_t now_us, int64_t *ret_us);
 
 /* Storage that a packet's record borrows from. */
 typedef struct packet_view {
+    const kith_templates *known; /* for the unit; may be NULL */
     kith_content content;
     uint8_t keyid[KITH_KEYID_SIZE], id[KITH_ID_SIZE];
     double effects[KITH_EFFECT_MAX], near[64];
     char words[96];
     char name[KITH_SEED1_LENGTH_MAX], from[KITH_SEED1_LENGTH_MAX + 16];
 } packet_view;
+
+/* What one unit of an effect is; 1 when the template is not known. */
+double unit_of(
+    const kith_templates *known, const uint8_t id[KITH_TEMPLATE_SIZE], int *ret_u);
 
 /* Appends all a packet says. false: its bytes are no packet. */
 bool packet_record(record *r, packet_view *view, const kith_packet *packet);

@@ -106,6 +106,15 @@ const fault_row fault_table[] = {
     { E_NOTHING, EXIT_NOTHING, false, "nothing matched {}",
         "the store holds no such packet", "kith get '>' --last 10 shows what is there" },
 
+    { E_TEMPLATE, EXIT_DATA, false, "no such template: {}",
+        "no template of that name, name@version or id is kept here",
+        "kith template show lists them; kith template new FILE takes one in" },
+    { E_DOCUMENT, EXIT_DATA, false, "no template: {}", "its text makes no sense",
+        "mend that line; kith template show unit prints one to begin with" },
+    { E_IMMUTABLE, EXIT_DATA, false, "it means something else here: {}",
+        "a template never changes: packets were made under what it said",
+        "raise the version; kith template diff shows what is different" },
+
     { E_COMMAND_RUN, EXIT_UNREACHED, false, "cannot run {}", "the program is not there",
         "look at its path and its rights" },
 

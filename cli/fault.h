@@ -64,6 +64,10 @@ typedef enum fault_id {
 
     E_NOTHING = 50, /* nothing matched */
 
+    E_TEMPLATE = 53,  /* no such template here */
+    E_DOCUMENT = 54,  /* a text that is no template */
+    E_IMMUTABLE = 55, /* a name and version that mean something else here */
+
     E_COMMAND_RUN = 60, /* a program that kith runs for you failed to start */
 
     E_INTERNAL = 70, /* a fault of our own */

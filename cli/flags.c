@@ -48,7 +48,8 @@ const kith_option common_rows[] = {
         ROW(post_flags, "confidence", REAL, confidence, 0, 1, NULL,                        \
             "where no standard error is known: how sure, 0 to 1"),                         \
         ROW(post_flags, "near", TEXT, near, 0, 1023, "",                                   \
-            "the context: up to 16 numbers from 0 to 1, by commas"),                       \
+            "the context: a value for each dimension of the template, by commas; without " \
+            "a template up to 16 numbers from 0 to 1"),                                    \
         ROW(post_flags, "conclusion", INT, conclusion, 1, 65535, NULL,                     \
             "a code whose meaning the subject's users agreed on"),                         \
         ROW(post_flags, "text", TEXT, text, 0, KITH_TEXT_MAX, "",                          \
@@ -65,7 +66,9 @@ const kith_option common_rows[] = {
         ROW(post_flags, "at", TEXT, at, 0, 39, "",                                         \
             "the time of the data, RFC 3339; preset now"),                                 \
         ROW(post_flags, "span", TIME, span_ns, 0, 3652 * DAY, "0s",                        \
-            "the data lie in so long a time before --at")
+            "the data lie in so long a time before --at"),                                 \
+        ROW(post_flags, "template", TEXT, template, 0, 63, "",                             \
+            "of this template: name, name@version or id; unit, ttl and ranges are its")
 
 const kith_option post_rows[] = {
     EVIDENCE_ROWS,
@@ -127,7 +130,13 @@ const kith_option follow_rows[] = {
             "what older programs said counts too, one vote for each gateway; also "        \
             "[node] pool_unsigned"),                                                       \
         ROW(ask_flags, "unit", INT, unit_u, -9, 10, "10",                                  \
-            "only evidence in units of 10^U; 10: what most sources use")
+            "only evidence in units of 10^U; 10: what most sources use"),                  \
+        ROW(ask_flags, "template", TEXT, template, 0, 63, "",                              \
+            "only evidence of this template: name, name@version or id"),                   \
+        ROW(ask_flags, "near", TEXT, near, 0, 1023, "",                                    \
+            "only twins of this context: its values, by commas"),                          \
+        ROW(ask_flags, "k", INT, nearest, 0, U32, "0",                                     \
+            "the nearest so many of them; 0: all in the radius, 10 where there is none")
 
 const kith_option ask_rows[] = { ASK_ROWS, { .name = NULL } };
 const kith_option why_rows[] = { ASK_ROWS, { .name = NULL } };
@@ -155,6 +164,10 @@ const kith_option sync_rows[] = {
     ROW(sync_flags, "W", TIME, wait_ns, 0, DAY, "60s", "give up after so long"),
     ROW(sync_flags, "only", TEXT, only, 0, KITH_SUBJECT_MAX, ">",
         "fetch only what matches this pattern"),
+    ROW(sync_flags, "near", TEXT, near, 0, 1023, "",
+        "of the subject --only, fetch only the cells of this context"),
+    ROW(sync_flags, "template", TEXT, template, 0, 63, "",
+        "whose cells: name, name@version or id"),
     { .name = NULL },
 };
 
@@ -197,6 +210,15 @@ const kith_option addr_rows[] = {
         "exit 0 if this pattern takes it, else 1"),
     ROW(addr_flags, "unit", INT, unit, -9, 9, "0",
         "of the built-in template with units of 10^U"),
+    ROW(addr_flags, "template", TEXT, template, 0, 63, "",
+        "of this template: name, name@version or id"),
+    ROW(addr_flags, "near", TEXT, near, 0, 1023, "",
+        "show the cells of this context: where it is posted, what its reader follows"),
+    { .name = NULL },
+};
+
+const kith_option template_rows[] = {
+    YES(template_flags, "dry-run", dry_run, "check and show the id, keep nothing"),
     { .name = NULL },
 };
 

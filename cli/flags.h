@@ -25,7 +25,8 @@ typedef struct post_flags {
     int64_t ttl_ns, span_ns, wait_ns;
     int measure, wait;
     bool dry_run;
-    char carrier[KITH_URL_MAX + 1];
+    char carrier[KITH_URL_MAX + 1], template[64];
+    const struct kith_templates *known; /* no flag: what --template may name */
 } post_flags;
 
 typedef struct look_flags { /* get, follow */
@@ -39,7 +40,8 @@ typedef struct ask_flags { /* ask, why */
     int64_t quorum;
     int method, ci;
     bool plain, own_only, pool_unsigned;
-    int64_t unit_u;
+    int64_t unit_u, nearest;
+    char near[1024], template[64];
 } ask_flags;
 
 typedef struct pool_flags {
@@ -54,7 +56,7 @@ typedef struct effect_flags {
 
 typedef struct sync_flags {
     int64_t wait_ns;
-    char only[KITH_SUBJECT_MAX + 1];
+    char only[KITH_SUBJECT_MAX + 1], near[1024], template[64];
 } sync_flags;
 
 typedef struct run_flags {
@@ -70,9 +72,13 @@ typedef struct file_flags { /* store export, backup, pkt */
 } file_flags;
 
 typedef struct addr_flags {
-    char match[KITH_SUBJECT_MAX + 1];
+    char match[KITH_SUBJECT_MAX + 1], near[1024], template[64];
     int64_t unit;
 } addr_flags;
+
+typedef struct template_flags {
+    bool dry_run;
+} template_flags;
 
 typedef struct config_flags {
     bool origin;
@@ -104,6 +110,6 @@ typedef struct sim_flags {
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
     why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
     help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[], pool_rows[],
-    effect_rows[], sim_rows[];
+    effect_rows[], sim_rows[], template_rows[];
 
 #endif

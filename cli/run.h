@@ -57,6 +57,9 @@ typedef struct source {
     char name[40];
     signal_section section;
     kith_window window;
+    const kith_template *template; /* NULL: the built-in one of its unit */
+    uint16_t near[KITH_CONTEXT_MAX];
+    bool has_near;
     child program;
     lines in;          /* of the program */
     uint64_t start_ns; /* when to start the program (again) */
@@ -71,6 +74,7 @@ typedef struct sources {
     kith_post *posts; /* ready to be posted */
     size_t post_count;
     uint64_t posted, refused;
+    const kith_templates *known;
 } sources;
 #define POSTS_MAX 64
 
@@ -79,7 +83,8 @@ const char *signal_fault(const signal_section *k, const char **ret_key);
 const char *action_fault(const action_section *k, const char **ret_key);
 
 /* 0, or an exit code. */
-int sources_init(sources *s, const call *c, const settings *set);
+int sources_init(
+    sources *s, const call *c, const settings *set, const kith_templates *known);
 /* Takes over windows and programs of those that stay the same. */
 void sources_adopt(sources *s, sources *old);
 void sources_fini(sources *s);
@@ -119,6 +124,7 @@ typedef struct actions {
     uint64_t version, last_arrival, last_heard, acted;
     bool stdout_gone, pool_unsigned;
     uint8_t self[KITH_KEY_SIZE];
+    const kith_templates *known;
 } actions;
 
 int actions_init(actions *a, const call *c, const settings *set, const kith_key *key);

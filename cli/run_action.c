@@ -203,9 +203,12 @@ static uint64_t pause_of(const actions *a, const char *subject) {
 
 static int consider(
     actions *a, watched *w, run_log *l, out *o, kith_store *store, kith_time now) {
-    shown_answer shown = { .subject = w->subject, .now_us = now.wall_us };
+    shown_answer shown = {
+        .subject = w->subject, .now_us = now.wall_us, .known = a->known
+    };
     kith_ask ask = { .subject = w->subject,
         .self = a->self,
+        .templates = a->known,
         .now_us = now.wall_us,
         .pool_unsigned = a->pool_unsigned };
     kith_error err = { 0 };

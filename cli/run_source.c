@@ -2,7 +2,9 @@
 /* Signals: lines from stdin or a program become observations, windows of them
  * become evidence, and evidence is posted. Raw data end here. */
 #include "cli/json.h"
+#include "cli/parse.h"
 #include "cli/run.h"
+#include "cli/templates.h"
 
 #include <kith/address.h>
 
@@ -38,28 +40,49 @@ const char *signal_fault(const signal_section *k, const char **ret_key) {
     return k->count > 0 && k->count < k->least ? "count is below least" : NULL;
 }
 
-static int source_init(source *s, const out *o) {
+static int take_template(source *s, const out *o, const kith_templates *known) {
+    const signal_section *k = &s->section;
+    kith_error err = { 0 };
+    char why[160];
+    if (k->template[0] == '\0') {
+        return k->near[0] == '\0' ? 0 : fail(o, s->name, "near without template");
+    }
+    s->template = template_named(known, k->template, why);
+    if (s->template == NULL) return fail(o, s->name, why);
+    if (kith_template_about(s->template)->numbers == 0) return 0;
+    if (kith_template_context(s->template, k->near, s->near, &err) < 0) {
+        return fail(o, s->name, err.text);
+    }
+    s->has_near = true;
+    return 0;
+}
+
+static int source_init(source *s, const out *o, const kith_templates *known) {
     const signal_section *k = &s->section;
     const char *key, *why = signal_fault(k, &key);
     s->program.fd = -1;
     if (why != NULL) return fail(o, s->name, why);
+    int code = take_template(s, o, known);
+    if (code != 0) return code;
     if (k->kind == OUTCOME) return 0;
     kith_signal_options options = { .kind = (kith_signal_kind) k->kind,
         .count_max = (uint32_t) k->count,
         .window_ns = (uint64_t) k->window_ns,
         .count_min = (uint32_t) k->least,
-        .unit = kith_template_unit((int) k->unit) };
+        .unit = s->template == NULL ? kith_template_unit((int) k->unit)
+                                    : kith_template_about(s->template)->unit };
     if (kith_window_init(&s->window, &options) < 0) {
         return fail(o, s->name, "count or window must end a window, and count >= least");
     }
     return 0;
 }
 
-int sources_init(sources *s, const call *c, const settings *set) {
+int sources_init(
+    sources *s, const call *c, const settings *set, const kith_templates *known) {
     const char *names[NAMED_MAX];
     const run_flags *f = c->flags;
     int code = 0;
-    *s = (sources){ .posts = calloc(POSTS_MAX, sizeof *s->posts) };
+    *s = (sources){ .posts = calloc(POSTS_MAX, sizeof *s->posts), .known = known };
     if (s->posts == NULL || !lines_init(&s->in, STDIN_FILENO, LINE_MAX_BYTES)) {
         return fault(c->out, E_MEMORY, "signals", NULL);
     }
@@ -68,7 +91,7 @@ int sources_init(sources *s, const call *c, const settings *set) {
         source *one = &s->list[s->count++];
         snprintf(one->name, sizeof one->name, "%s", names[i]);
         settings_read(set, "signal", names[i], &one->section);
-        code = source_init(one, c->out);
+        code = source_init(one, c->out, known);
     }
     if (code == 0 && flag_given(c, "subject")) {
         source *one = &s->list[s->count++];
@@ -80,7 +103,7 @@ int sources_init(sources *s, const call *c, const settings *set) {
             .ttl_ns = f->ttl_ns,
             .unit = f->unit };
         memcpy(one->section.subject, f->subject, sizeof one->section.subject);
-        code = source_init(one, c->out);
+        code = source_init(one, c->out, known);
     }
     for (size_t i = 0; i < s->count; i++) {
         s->reads_stdin |= s->list[i].section.command[0] == '\0';
@@ -128,6 +151,16 @@ static kith_post *new_post(sources *s, const source *k, kith_time now) {
     post->content.template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) k->section.unit;
     post->content.ttl_s = (uint32_t) (k->section.ttl_ns / 1000000000);
     post->content.t_end_us = now.wall_us;
+    if (k->template != NULL) {
+        const kith_template_facts *f = kith_template_about(k->template);
+        memcpy(post->content.template_id, f->id, sizeof f->id);
+        post->content.ttl_s = f->ttl_s;
+        if (k->has_near) {
+            post->content.has |= KITH_HAS_CONTEXT16;
+            post->content.context16_count = f->numbers;
+            memcpy(post->content.context16, k->near, sizeof k->near);
+        }
+    }
     return post;
 }
 
@@ -140,6 +173,15 @@ static bool take_outcome(
     (void) !kith_option_presets(encode_rows, &flags, &err); /* our own presets */
     flags.unit = k->section.unit;
     flags.ttl_ns = k->section.ttl_ns;
+    flags.known = s->known;
+    if (k->template != NULL) {
+        given |= UINT64_C(1) << row_index(encode_rows, "template");
+        memcpy(flags.template, k->section.template, sizeof flags.template);
+    }
+    if (k->has_near) {
+        given |= UINT64_C(1) << row_index(encode_rows, "near");
+        snprintf(flags.near, sizeof flags.near, "%s", k->section.near);
+    }
     int bad = evidence_object(value, &flags, &given, why);
     kith_post *post = new_post(s, k, now);
     if (bad == 0) {
@@ -254,7 +296,12 @@ static int close_windows(sources *s, run_log *l, kith_time now) {
         done++;
         int r = kith_template_admits(&post->content);
         char why[WHY_MAX];
-        if (r < 0) {
+        const char *words =
+            k->template == NULL ? NULL : kith_template_fault(k->template, &post->content);
+        if (words != NULL) {
+            s->refused++;
+            log_say(l, LOG_ERROR, "refused", "%s: %s", k->name, words);
+        } else if (r < 0) {
             s->refused++;
             (void) refusal_fault(r, &post->content, why);
             log_say(l, LOG_ERROR, "refused", "%s: %s", k->name, why);

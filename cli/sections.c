@@ -55,6 +55,11 @@ static const kith_option node_rows[] = {
         "a folder with more kith-carrier-NAME.so than were installed"),
     { .name = NULL },
 };
+static const kith_option folder_rows[] = {
+    ROW(template_section, "folder", TEXT, folder, 0, PATH_TEXT_MAX, "",
+        "where templates are kept; preset: templates in $XDG_DATA_HOME/kith"),
+    { .name = NULL },
+};
 static const kith_option carrier_rows[] = {
     ROW(carrier_section, "url", TEXT, url, 1, KITH_URL_MAX, NULL,
         "SCHEME://PLACE?OPTION=VALUE; see kith carriers"),
@@ -79,6 +84,10 @@ static const kith_option signal_rows[] = {
         "how long a packet counts"),
     ROW(signal_section, "unit", INT, unit, -9, 9, "0",
         "effects are counted in units of 10^U"),
+    ROW(signal_section, "template", TEXT, template, 0, 63, "",
+        "its packets are of this template: unit, ttl and ranges come from it"),
+    ROW(signal_section, "near", TEXT, near, 0, 255, "",
+        "the context of all its packets, in the words of the template"),
     { .name = NULL },
 };
 static const kith_option action_rows[] = {
@@ -100,6 +109,7 @@ const section_row config_sections[] = {
     { "key", false, key_rows, sizeof(key_section) },
     { "log", false, log_rows, sizeof(log_section) },
     { "node", false, node_rows, sizeof(node_section) },
+    { "template", false, folder_rows, sizeof(template_section) },
     { "carrier", true, carrier_rows, sizeof(carrier_section) },
     { "signal", true, signal_rows, sizeof(signal_section) },
     { "action", true, action_rows, sizeof(action_section) },

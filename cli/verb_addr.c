@@ -2,6 +2,7 @@
 /* addr and carriers: where packets go, and what can take them there. */
 #include "cli/config.h"
 #include "cli/help.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -27,24 +28,44 @@ static void spell_dir(const char *subject, char *ret, size_t size) {
     ret[n] = '\0';
 }
 
-int verb_addr(const call *c) {
+/* A row for each cell: where a packet of the context stands, what its reader follows. */
+static int show_cells(const call *c, const kith_template *t, const char *subject) {
     const addr_flags *f = c->flags;
-    const char *subject = c->args[0], *why = kith_subject_fault(subject, false);
-    uint8_t template_id[KITH_TEMPLATE_SIZE] = { 0 }, print[KITH_FINGERPRINT_SIZE];
-    char dir[2 * KITH_SUBJECT_MAX + 4];
-    if (why != NULL) return fault(c->out, E_SUBJECT, subject, "%s", why);
-    if (flag_given(c, "match")) {
-        why = kith_subject_fault(f->match, true);
-        if (why != NULL) return fault(c->out, E_SUBJECT, f->match, "%s", why);
+    kith_address posted[KITH_CELLS_MAX], followed[KITH_CELLS_MAX];
+    kith_content content = { .type = KITH_LEAF, .has = KITH_HAS_CONTEXT16 };
+    kith_error err = { 0 };
+    snprintf(content.address.subject, sizeof content.address.subject, "%s", subject);
+    if (kith_template_context(t, f->near, content.context16, &err) < 0) {
+        return fault(c->out, E_VALUE, "--near", "%s", err.text);
     }
-    template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit;
+    content.context16_count = kith_template_about(t)->numbers;
+    size_t count = kith_template_cells(t, &content, posted);
+    if (count == 0 ||
+        kith_template_follow(t, subject, content.context16, followed) != count) {
+        return fault(c->out, E_NOTHING, subject,
+            "the template has no cells, or the subject no room for them");
+    }
+    for (size_t i = 0; i < count; i++) {
+        record r = record_of("cell");
+        as_column(put_text(&r, "posted", posted[i].subject), 0);
+        as_column(put_text(&r, "followed", followed[i].subject), 0);
+        if (!out_emit(c->out, &r)) return EXIT_USAGE;
+    }
+    return 0;
+}
+
+static int show_address(const call *c, const uint8_t *template_id) {
+    const addr_flags *f = c->flags;
+    const char *subject = c->args[0];
+    uint8_t print[KITH_FINGERPRINT_SIZE];
+    char dir[2 * KITH_SUBJECT_MAX + 4];
     int r = kith_address_fingerprint(template_id, subject, print);
     if (r < 0) return fault(c->out, E_SUBJECT, subject, "%s", kith_error_name(r));
     bool matches = flag_given(c, "match") && kith_subject_matches(f->match, subject);
     record row = record_of("address");
     as_column(put_text(&row, "subject", subject), 0);
     as_column(put_hex(&row, "fingerprint", print, sizeof print), 0);
-    put_hex(&row, "template", template_id, sizeof template_id);
+    put_hex(&row, "template", template_id, KITH_TEMPLATE_SIZE);
     if (flag_given(c, "match")) as_column(put_bool(&row, "matches", matches), 0);
     spell_dir(subject, dir, sizeof dir);
     as_column(put_text(&row, "dir", dir), 0);
@@ -52,6 +73,34 @@ int verb_addr(const call *c) {
     put_text(&row, "sqlite", subject);
     if (!out_emit(c->out, &row)) return EXIT_USAGE;
     return flag_given(c, "match") && !matches ? EXIT_NOTHING : 0;
+}
+
+int verb_addr(const call *c) {
+    const addr_flags *f = c->flags;
+    const char *subject = c->args[0], *why = kith_subject_fault(subject, false);
+    uint8_t template_id[KITH_TEMPLATE_SIZE] = { 0 };
+    kith_templates *known = NULL;
+    const kith_template *t = NULL;
+    if (why != NULL) return fault(c->out, E_SUBJECT, subject, "%s", why);
+    if (flag_given(c, "match")) {
+        why = kith_subject_fault(f->match, true);
+        if (why != NULL) return fault(c->out, E_SUBJECT, f->match, "%s", why);
+    }
+    template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit;
+    int code = 0;
+    if (flag_given(c, "template")) {
+        code = templates_load(c, &known);
+        if (code == 0) code = template_want(c, known, f->template, &t);
+        if (t != NULL) memcpy(template_id, kith_template_about(t)->id, sizeof template_id);
+    }
+    if (code == 0 && flag_given(c, "near")) {
+        code = t == NULL ? fault(c->out, E_TOGETHER, "--near", "it needs --template")
+                         : show_cells(c, t, subject);
+    } else if (code == 0) {
+        code = show_address(c, template_id);
+    }
+    kith_templates_free(&known);
+    return code;
 }
 
 typedef struct ability {

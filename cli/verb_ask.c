@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ask and why: the answer, and every packet behind it. */
 #include "cli/answer.h"
+#include "cli/evidence.h"
+#include "cli/parse.h"
 #include "cli/place.h"
 #include "cli/proof.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -22,8 +25,10 @@ typedef struct asking {
     uint8_t public_key[KITH_KEY_SIZE], template_id[KITH_TEMPLATE_SIZE];
     char (*subjects)[KITH_SUBJECT_MAX + 1];
     size_t subject_count;
-    bool too_many;
+    bool too_many, any_template;
     uint64_t unsigned_left;
+    kith_templates *known;
+    uint16_t near[KITH_CONTEXT_MAX];
 } asking;
 
 /* Into its place in order, once. */
@@ -112,22 +117,78 @@ static int asking_open(asking *a, const call *c) {
         a->template_id[KITH_TEMPLATE_SIZE - 1] = (uint8_t) (int8_t) f->unit_u;
         a->ask.template_id = a->template_id;
     }
-    int code = open_store(c, &a->store);
+    a->ask.nearest = (uint32_t) f->nearest;
+    int code = templates_load(c, &a->known);
+    a->ask.templates = a->known;
+    if (code == 0 && flag_given(c, "template")) {
+        const kith_template *t = NULL;
+        code = template_want(c, a->known, f->template, &t);
+        if (t != NULL) memcpy(a->template_id, kith_template_about(t)->id, 16);
+        a->ask.template_id = a->template_id;
+    }
+    a->any_template = a->ask.template_id == NULL;
+    if (code == 0) code = open_store(c, &a->store);
     if (code == 0) code = own_key(a);
     return code == 0 ? find_subjects(a) : code;
 }
 
 static void asking_close(asking *a) {
     kith_store_close(&a->store);
+    kith_templates_free(&a->known);
     free(a->subjects);
+}
+
+/* Numbers from 0 to 1, as the built-in templates take them. */
+static size_t plain_context(const char *text, uint16_t ret[KITH_CONTEXT_MAX]) {
+    post_flags flags = { .hits = 1, .tries = 1 };
+    kith_content content;
+    char why[WHY_MAX];
+    uint64_t given = UINT64_C(1) << row_index(encode_rows, "near") |
+                     UINT64_C(1) << row_index(encode_rows, "hits") |
+                     UINT64_C(1) << row_index(encode_rows, "tries");
+    snprintf(flags.near, sizeof flags.near, "%s", text);
+    if (evidence_content(&flags, given, "a", 1, &content, why) != 0) return 0;
+    memcpy(ret, content.context16, sizeof content.context16);
+    return content.context16_count;
+}
+
+/* --near in the words of the template that the subject's sources use. 0, or told. */
+static int aim(asking *a, const char *subject) {
+    const ask_flags *f = a->c->flags;
+    kith_error err = { 0 };
+    kith_answer answer;
+    uint8_t measure;
+    if (!flag_given(a->c, "near")) return 0;
+    a->ask.near = NULL;
+    if (a->any_template) {
+        a->ask.template_id = NULL;
+        int r = kith_ask_store(
+            a->store, &a->ask, &answer, a->template_id, &measure, NULL, 0, NULL, &err);
+        if (r == KITH_E_MISSING) return fault(a->c->out, E_NOTHING, subject, NULL);
+        if (r < 0) return store_fault(a->c, &err);
+        a->ask.template_id = a->template_id;
+    }
+    const kith_template *t = kith_templates_find(a->known, a->template_id);
+    a->ask.near_count = t == NULL ? plain_context(f->near, a->near)
+                        : kith_template_context(t, f->near, a->near, &err) < 0
+                            ? 0
+                            : kith_template_about(t)->numbers;
+    a->ask.near = a->near;
+    if (a->ask.near_count > 0) return 0;
+    return fault(a->c->out, E_VALUE, "--near", "%s",
+        err.text[0] != '\0' ? err.text : "it takes 1 to 16 numbers from 0 to 1, by commas");
 }
 
 /* 0: has an answer. 1: insufficient. Else an exit code after a fault. */
 static int ask_one(asking *a, const char *subject, bool alone) {
     const ask_flags *f = a->c->flags;
-    shown_answer shown = { .subject = subject, .now_us = a->ask.now_us };
+    shown_answer shown = { .subject = subject, .now_us = a->ask.now_us, .known = a->known };
     kith_error err = { 0 };
     a->ask.subject = subject;
+    a->ask.ret_twins = &shown.twins;
+    shown.near = flag_given(a->c, "near");
+    int code = aim(a, subject);
+    if (code != 0) return code;
     int r = kith_ask_store(a->store, &a->ask, &shown.answer, shown.template_id,
         &shown.measure, NULL, 0, NULL, &err);
     if (r == KITH_E_MISSING) return fault(a->c->out, E_NOTHING, subject, NULL);
@@ -286,10 +347,14 @@ static int show_proofs(asking *a, const char *subject) {
 }
 
 static int why_one(asking *a, const char *subject, kith_evidence *rows) {
-    shown_answer shown = { .subject = subject, .now_us = a->ask.now_us };
+    shown_answer shown = { .subject = subject, .now_us = a->ask.now_us, .known = a->known };
     kith_error err = { 0 };
     size_t count = 0;
     a->ask.subject = subject;
+    a->ask.ret_twins = &shown.twins;
+    shown.near = flag_given(a->c, "near");
+    int code = aim(a, subject);
+    if (code != 0) return code;
     int r = kith_ask_store(a->store, &a->ask, &shown.answer, shown.template_id,
         &shown.measure, rows, ROWS_MAX, &count, &err);
     if (r == KITH_E_MISSING) return fault(a->c->out, E_NOTHING, subject, NULL);

@@ -3,6 +3,7 @@
 #include "cli/evidence.h"
 #include "cli/legacy.h"
 #include "cli/place.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -19,13 +20,40 @@ typedef struct looking {
     int64_t since_us;
     bool bad;
     packet_view *view;
+    kith_templates *known;
+    const char *cell; /* a pattern that spells one; NULL: any packet */
+    char base[KITH_SUBJECT_MAX + 1];
 } looking;
+
+/* Does it stand in the cell? Only who knows its template can tell. */
+static bool in_cell(const looking *k, const kith_record *stored) {
+    kith_address all[KITH_CELLS_MAX];
+    kith_content c;
+    if (k->cell == NULL) return true;
+    if (kith_packet_decode(stored->packet.bytes, stored->packet.length, &c) < 0)
+        return false;
+    const kith_template *t = kith_templates_find(k->known, c.template_id);
+    size_t count = t == NULL ? 0 : kith_template_cells(t, &c, all);
+    for (size_t i = 0; i < count; i++) {
+        if (kith_subject_matches(k->cell, all[i].subject)) return true;
+    }
+    return false;
+}
+
+/* What the store is asked for: its packets have the base as their subject. */
+static const char *base_of(looking *k, const char *pattern) {
+    size_t length = kith_cell_base(pattern);
+    if (length == 0) return pattern;
+    k->cell = pattern;
+    snprintf(k->base, sizeof k->base, "%.*s", (int) length, pattern);
+    return k->base;
+}
 
 static int show_record(void *ctx, const kith_record *stored) {
     looking *k = ctx;
     record r = record_of("packet");
     if (stored->arrival > k->last) k->last = stored->arrival;
-    if (stored->arrived_us < k->since_us) return 0;
+    if (stored->arrived_us < k->since_us || !in_cell(k, stored)) return 0;
     if (!stored_record(&r, k->view, stored)) return 0;
     if (!out_emit(k->c->out, &r)) {
         k->bad = true;
@@ -39,7 +67,7 @@ static int show_heard(void *ctx, const kith_heard *heard) {
     looking *k = ctx;
     record r = record_of("unsigned");
     if (heard->number > k->last_heard) k->last_heard = heard->number;
-    if (heard->arrived_us < k->since_us) return 0;
+    if (heard->arrived_us < k->since_us || k->cell != NULL) return 0;
     if (!heard_record(&r, k->view, heard)) return 0;
     if (!out_emit(k->c->out, &r)) {
         k->bad = true;
@@ -56,8 +84,9 @@ static int origin_of(const look_flags *f) {
 }
 
 /* id:HEX, or a subject or pattern. 0, or an exit code. */
-static int what_of(const call *c, kith_query *query, uint8_t id[KITH_ID_SIZE]) {
+static int what_of(const call *c, looking *k, kith_query *query, uint8_t id[KITH_ID_SIZE]) {
     const char *text = c->args[0];
+    bool cell = strncmp(text, "cell:", 5) == 0;
     if (strncmp(text, "id:", 3) == 0) {
         size_t n = strlen(text + 3), length;
         if (n < 8 || !parse_hex(text + 3, n, id, KITH_ID_SIZE, &length)) {
@@ -68,9 +97,13 @@ static int what_of(const call *c, kith_query *query, uint8_t id[KITH_ID_SIZE]) {
         query->with_expired = query->with_retracted = true;
         return 0;
     }
+    if (cell) text += 5;
     const char *why = kith_subject_fault(text, true);
+    if (why == NULL && cell && kith_cell_base(text) == 0) {
+        why = "no cell is spelt in it, as in cell:hvac.bearing.s0.0010ff";
+    }
     if (why != NULL) return fault(c->out, E_SUBJECT, text, "%s", why);
-    query->pattern = text;
+    query->pattern = base_of(k, text);
     return 0;
 }
 
@@ -95,12 +128,17 @@ int verb_get(const call *c) {
         .now_us = now_us };
     looking k = { .c = c, .limit = (uint64_t) f->last };
     kith_each_both each = { show_record, f->own && !f->foreign ? NULL : show_heard, &k };
-    int code = what_of(c, &query, id);
+    int code = what_of(c, &k, &query, id);
+    if (code == 0) code = templates_load(c, &k.known);
     if (code == 0) code = since_of(c, f->since, now_us, &k.since_us);
     if (code == 0) code = open_store(c, &store);
-    if (code != 0) return code;
-    if (k.since_us == INT64_MIN) query.limit = (uint32_t) f->last;
+    if (code != 0) {
+        kith_templates_free(&k.known);
+        return code;
+    }
+    if (k.since_us == INT64_MIN && k.cell == NULL) query.limit = (uint32_t) f->last;
     k.view = calloc(1, sizeof *k.view);
+    if (k.view != NULL) k.view->known = k.known;
     if (k.view == NULL) {
         code = fault(c->out, E_MEMORY, "a packet", NULL);
     } else if (kith_store_both(store, &query, &each, &err) < 0) {
@@ -111,6 +149,7 @@ int verb_get(const call *c) {
         code = fault(c->out, E_NOTHING, c->args[0], NULL);
     }
     free(k.view);
+    kith_templates_free(&k.known);
     kith_store_close(&store);
     return code;
 }
@@ -223,6 +262,7 @@ static int follow_open(following *w, const links *l) {
         .follow_count = 1,
         .event = note_event,
         .ctx = w,
+        .templates = w->look.known,
         .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
     if (kith_node_open(&w->node, &config, kith_time_now(), &w->err) < 0) {
         return node_fault(c, l->count > 0 ? l->urls[0] : "carriers", &w->err);
@@ -254,10 +294,13 @@ int verb_follow(const call *c) {
     if (why != NULL) return fault(c->out, E_SUBJECT, c->args[0], "%s", why);
     links *l = calloc(1, sizeof *l);
     following w = { .look = { .c = c, .limit = (uint64_t) f->limit },
-        .query = { .pattern = c->args[0], .origin = origin_of(f) } };
+        .query = { .origin = origin_of(f) } };
+    w.query.pattern = base_of(&w.look, c->args[0]);
     w.look.view = calloc(1, sizeof *w.look.view);
     int code =
         l == NULL || w.look.view == NULL ? fault(c->out, E_MEMORY, "carriers", NULL) : 0;
+    if (code == 0) code = templates_load(c, &w.look.known);
+    if (code == 0) w.look.view->known = w.look.known;
     if (code == 0) code = choose_links(c, f->carrier, l);
     if (code == 0) code = open_store(c, &w.store);
     if (code == 0) code = begin(&w, f);
@@ -265,6 +308,7 @@ int verb_follow(const call *c) {
     if (code == 0) code = follow_run(&w, f);
     kith_node_close(&w.node);
     kith_store_close(&w.store);
+    kith_templates_free(&w.look.known);
     free(w.look.view);
     free(l);
     return code;

@@ -4,6 +4,7 @@
 #include "cli/lines.h"
 #include "cli/packets.h"
 #include "cli/place.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -149,8 +150,11 @@ static int encode_one(const call *c, void *ctx, kith_content *content) {
 
 int verb_pkt_encode(const call *c) {
     kith_key *key = NULL;
+    kith_templates *known = NULL;
     int code = open_key(c, &key);
+    if (code == 0) code = templates_for_post(c, &known);
     if (code == 0) code = each_content(c, encode_one, key);
+    kith_templates_free(&known);
     kith_key_free(&key);
     return code;
 }
@@ -175,5 +179,9 @@ static int size_one(const call *c, void *ctx, kith_content *content) {
 }
 
 int verb_pkt_size(const call *c) {
-    return each_content(c, size_one, NULL);
+    kith_templates *known = NULL;
+    int code = templates_for_post(c, &known);
+    if (code == 0) code = each_content(c, size_one, NULL);
+    kith_templates_free(&known);
+    return code;
 }

@@ -4,6 +4,7 @@
 #include "cli/legacy.h"
 #include "cli/place.h"
 #include "cli/post.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -76,13 +77,17 @@ static int take_number(const call *c, kith_window *window, const char *name, cha
 /* Reads numbers, one a line, into mean and error; keeps none of them. */
 static int reduce(const call *c, const char *name, kith_time now, kith_content *content) {
     const post_flags *f = c->flags;
+    char why[160];
+    const kith_template *t =
+        flag_given(c, "template") ? template_named(f->known, f->template, why) : NULL;
     kith_window window;
     char line[512];
     kith_signal_options options = { .kind = KITH_SIGNAL_MEAN,
         .count_max = 0,
         .window_ns = 1,
         .count_min = 2,
-        .unit = kith_template_unit((int) f->unit) };
+        .unit =
+            t == NULL ? kith_template_unit((int) f->unit) : kith_template_about(t)->unit };
     FILE *from = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
     if (from == NULL) return fault(c->out, E_INPUT, name, "%s", strerror(errno));
     int code = kith_window_init(&window, &options) < 0
@@ -140,7 +145,7 @@ int post_content(const call *c, const char *subject, kith_time now, kith_content
 static int dry_run(const call *c, const kith_content *content) {
     kith_content copy = *content;
     kith_packet packet;
-    packet_view view;
+    packet_view view = { .known = ((const post_flags *) c->flags)->known };
     char why[WHY_MAX];
     kith_key *key = NULL;
     int code = open_key(c, &key);
@@ -193,7 +198,7 @@ static int post_one(const call *c, kith_post *post, kith_time now) {
     return code;
 }
 
-int verb_post(const call *c) {
+static int post(const call *c) {
     const post_flags *f = c->flags;
     if (f->legacy != 0 && c->arg_count > 1) return post_legacy(c);
     if (f->legacy != 0 || c->arg_count > 2) {
@@ -217,6 +222,14 @@ int verb_post(const call *c) {
     int code = post_content(c, c->args[0], now, &post->content);
     if (code == 0) code = f->dry_run ? dry_run(c, &post->content) : post_one(c, post, now);
     free(post);
+    return code;
+}
+
+int verb_post(const call *c) {
+    kith_templates *known = NULL;
+    int code = templates_for_post(c, &known);
+    if (code == 0) code = post(c);
+    kith_templates_free(&known);
     return code;
 }
 

@@ -3,6 +3,7 @@
  * answers acted upon, until TERM. */
 #include "cli/json.h"
 #include "cli/run.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ typedef struct runner {
     kith_store *store;
     kith_key *key;
     kith_node *node;
+    kith_templates *known; /* only ever grows: signals and the node look into it */
     links links;
     char follow_text[1024];
     const char *follows[KITH_FOLLOWS_MAX];
@@ -108,6 +110,7 @@ static int open_node(runner *r) {
         .follows = r->follows,
         .follow_count = r->follow_count,
         .relay = node.relay || f->relay,
+        .templates = r->known,
         .event = note_event,
         .ctx = r,
         .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
@@ -214,8 +217,10 @@ static void reload(runner *r) {
     if (code == 0) code = settings_load(&fresh, &told, r->c->common, r->c->common_given);
     looked_at.settings = fresh;
     if (code == 0) code = config_check(&looked_at);
-    if (code == 0) code = sources_init(s, &looked_at, fresh);
+    if (code == 0) templates_more(&looked_at, r->known);
+    if (code == 0) code = sources_init(s, &looked_at, fresh, r->known);
     if (code == 0) code = actions_init(a, &looked_at, fresh, r->key);
+    if (a != NULL) a->known = r->known;
     settings *old = r->own;
     if (code == 0) code = change_node(r, fresh);
     if (code != 0) {
@@ -332,9 +337,11 @@ static int begin(runner *r) {
     if (kith_store_begin_run(r->store, &err) < 0) return store_fault(c, &err);
     r->signals = hear_signals();
     if (r->signals < 0) return fault(c->out, E_INTERNAL, "signals", "%s", strerror(errno));
-    code = open_node(r);
-    if (code == 0) code = sources_init(&r->sources, c, c->settings);
+    code = templates_load(c, &r->known);
+    if (code == 0) code = open_node(r);
+    if (code == 0) code = sources_init(&r->sources, c, c->settings, r->known);
     if (code == 0) code = actions_init(&r->actions, c, c->settings, r->key);
+    r->actions.known = r->known;
     if (code != 0) return code;
     kith_store_stat stat;
     if (kith_store_stats(r->store, &stat, &err) == 0)
@@ -368,6 +375,7 @@ int verb_run(const call *c) {
     sources_fini(&r->sources);
     actions_fini(&r->actions);
     kith_node_close(&r->node);
+    kith_templates_free(&r->known);
     kith_store_close(&r->store);
     kith_key_free(&r->key);
     settings_free(&r->own);

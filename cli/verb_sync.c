@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sync URL: one exchange, until both directions are quiet. */
 #include "cli/place.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #include <kith/address.h>
@@ -186,11 +187,43 @@ static int exchange(const call *c, syncing *s, const kith_time start) {
     return r == KITH_E_TIMEOUT ? fault(c->out, E_WAIT, "sync", NULL) : store_fault(c, &err);
 }
 
-int verb_sync(const call *c) {
+/* What is fetched: --only, or the cells of --near below it. */
+typedef struct wanted {
+    kith_templates *known;
+    kith_address cells[KITH_CELLS_MAX];
+    const char *list[KITH_CELLS_MAX];
+    size_t count;
+} wanted;
+
+static int want(const call *c, wanted *w) {
     const sync_flags *f = c->flags;
-    const char *only = f->only, *why = kith_subject_fault(only, true);
-    if (why != NULL) return fault(c->out, E_SUBJECT, only, "%s", why);
+    const kith_template *t = NULL;
+    uint16_t context[KITH_CONTEXT_MAX];
+    kith_error err = { 0 };
+    const char *why = kith_subject_fault(f->only, true);
+    if (why != NULL) return fault(c->out, E_SUBJECT, f->only, "%s", why);
+    w->list[0] = f->only;
+    w->count = 1;
+    int code = templates_load(c, &w->known);
+    if (code != 0 || !flag_given(c, "near")) return code;
+    if (!flag_given(c, "template") || !kith_subject_valid(f->only)) {
+        return fault(c->out, E_TOGETHER, "--near",
+            "it needs --template, and --only with one subject");
+    }
+    code = template_want(c, w->known, f->template, &t);
+    if (code != 0) return code;
+    if (kith_template_context(t, f->near, context, &err) < 0) {
+        return fault(c->out, E_VALUE, "--near", "%s", err.text);
+    }
+    size_t cells = kith_template_follow(t, f->only, context, w->cells);
+    for (size_t i = 0; i < cells; i++) w->list[i] = w->cells[i].subject;
+    if (cells > 0) w->count = cells; /* no cells: its packets stand under the subject */
+    return 0;
+}
+
+int verb_sync(const call *c) {
     links *l = calloc(1, sizeof *l);
+    wanted *w = calloc(1, sizeof *w);
     kith_time now = kith_time_now();
     syncing s = { .begun_ns = now.mono_ns };
     kith_key *key = NULL;
@@ -198,7 +231,8 @@ int verb_sync(const call *c) {
     kith_error err = { 0 };
     node_section node;
     settings_read(c->settings, "node", "", &node);
-    int code = l == NULL ? fault(c->out, E_MEMORY, "carriers", NULL) : 0;
+    int code = l == NULL || w == NULL ? fault(c->out, E_MEMORY, "carriers", NULL) : 0;
+    if (code == 0) code = want(c, w);
     if (code == 0) code = choose_links(c, c->args[0], l);
     if (code == 0) code = open_key(c, &key);
     if (code == 0) code = open_store(c, &store);
@@ -207,8 +241,9 @@ int verb_sync(const call *c) {
             .key = key,
             .links = l->list,
             .link_count = 1,
-            .follows = &only,
-            .follow_count = 1,
+            .follows = w->list,
+            .follow_count = w->count,
+            .templates = w->known,
             .event = note_event,
             .ctx = &s,
             .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins };
@@ -220,7 +255,9 @@ int verb_sync(const call *c) {
     kith_node_close(&s.node);
     kith_store_close(&store);
     kith_key_free(&key);
+    if (w != NULL) kith_templates_free(&w->known);
     free(s.seen);
+    free(w);
     free(l);
     return code;
 }

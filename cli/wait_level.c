@@ -44,6 +44,7 @@ int wait_level(const call *c, const poster *p, uint64_t arrival) {
     node_section node;
     settings_read(c->settings, "node", "", &node);
     kith_node_config config = { .store = p->store,
+        .templates = ((const post_flags *) c->flags)->known,
         .key = p->key,
         .links = l.list,
         .plugin_dir = node.plugins[0] == '\0' ? NULL : node.plugins,

@@ -144,7 +144,7 @@ typedef struct kith_ask {
     const char *subject;
     const kith_templates *templates; /* NULL: the built-in ones alone */
     const uint16_t *near;            /* a context of template_id; NULL: everybody's */
-    size_t near_count;
+    size_t near_count;               /* who is beyond the radius is no row, but counted */
     uint32_t nearest;      /* so many at most; 0: all in the radius, 10 where is none */
     kith_twins *ret_twins; /* may be NULL */
     const uint8_t *template_id; /* NULL: the one most sources use */

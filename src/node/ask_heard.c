@@ -86,7 +86,7 @@ static int collect(void *ctx, const kith_heard *h) {
         one->components = c.components;
         one->name = h->seed == 0 ? key_name(name) : 0;
         one->row.left_out =
-            ki_ask_fault(claims->ask, &c, &one->row.y, &one->row.v, &one->measure);
+            ki_ask_fault(k->ask, &c, &one->row.y, &one->row.v, &one->measure);
         if (one->row.left_out == NULL && one->row.y == 0) {
             one->row.left_out = "an effect of 0: its confidence tells no error";
         }

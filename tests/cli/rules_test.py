@@ -36,6 +36,10 @@ GOOD = {
     "pkt lint": ["00", 65],
     "addr": ["a.b"],
     "sim": ["--panel", "C", "--quick"],
+    "template new": ["one.txt"],
+    "template show": ["unit-3"],
+    "template lint": ["one.txt"],
+    "template diff": ["one.txt", "one.txt"],
     "config check": ["--config", "some.conf"],
     "config explain": ["store.url"],
 }
@@ -52,6 +56,8 @@ class Bench:
         self.n = 0
         with open(self.home.file("some.conf"), "w") as f:
             f.write("[log]\nlevel = info\n")
+        with open(self.home.file("one.txt"), "w") as f:
+            f.write("[template]\nname = one\nversion = 1\nabout = a rule\nmeasure = mean\n")
         self.fresh()
         with open(self.home.file("rows.csv"), "w") as f:
             f.write("effect,variance\n0.1,0.02\n0.3,0.05\n")
