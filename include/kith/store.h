@@ -67,8 +67,9 @@ typedef struct kith_arrival {
     kith_packet packet;
     const char *way; /* the carrier that brought it */
     bool known;
-    int result;       /* out */
-    uint64_t arrival; /* out, when 0 or KITH_DUPLICATE */
+    int result;        /* out */
+    uint64_t arrival;  /* out, when 0 or KITH_DUPLICATE */
+    const uint8_t *id; /* of the packet, where it is known already; or NULL */
 } kith_arrival;
 KITH_API KITH_MUST_USE int kith_store_admit(kith_store *store, kith_arrival *arrivals,
     size_t count, kith_time now, kith_error *err);

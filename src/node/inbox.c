@@ -220,7 +220,8 @@ static size_t gather(kith_node *n, size_t ready, kith_time now) {
         CHECK(count < NODE_COMMIT);
         n->arrivals[count++] = (kith_arrival){ .packet = f->packet,
             .way = brought ? l->sync_way : l->way,
-            .known = f->kind == FLIGHT_KNOWN };
+            .known = f->kind == FLIGHT_KNOWN,
+            .id = f->id };
     }
     return count;
 }

@@ -22,8 +22,10 @@ enum {
     BATCH_ROWS = 8192,
     CHECKPOINT_PAGES = 100,        /* short pauses for the few ... */
     CHECKPOINT_PAGES_CROWD = 1000, /* ... less work for the many */
+    CHECKPOINT_PAGES_LOTS = 4000,  /* and for lots: 16 MiB of log; each page once */
     CHECKPOINT_EVERY_US = 24000,   /* and for one who posts without a break */
     CROWD = 32,
+    LOT = 64, /* rows in a commit */
 };
 
 /* Somebody else committed: what we remember of the database may be wrong. */
@@ -178,11 +180,14 @@ static void commit_batch(lite *s, lite_job *batch) {
 }
 
 /* Each costs two syncs, whatever it moves: posting without a break, a tenth of the
- * rows. At a thousand posts a second it comes every hundred and fifty pages. */
-static void checkpoint(lite *s, size_t waiting, int64_t now_us) {
+ * rows. At a thousand posts a second it comes every hundred and fifty pages. Lots come
+ * one after another, and write most pages of the indexes again and again. */
+static void checkpoint(lite *s, size_t waiting, size_t rows, int64_t now_us) {
     int64_t since_us = now_us - s->checkpointed_us;
     bool hurry = waiting >= CROWD || (since_us >= 0 && since_us < CHECKPOINT_EVERY_US);
-    int pages = hurry ? CHECKPOINT_PAGES_CROWD : CHECKPOINT_PAGES;
+    int pages = rows >= LOT ? CHECKPOINT_PAGES_LOTS
+                : hurry     ? CHECKPOINT_PAGES_CROWD
+                            : CHECKPOINT_PAGES;
     if (!s->writer_open || s->must_reopen) {
         return;
     }
@@ -202,7 +207,7 @@ static void checkpoint(lite *s, size_t waiting, int64_t now_us) {
 }
 
 /* Takes what waits, in order, up to the bounds. Called with the lock held. */
-static lite_job *take_batch(lite *s, size_t *ret_jobs) {
+static lite_job *take_batch(lite *s, size_t *ret_jobs, size_t *ret_rows) {
     lite_job *batch = s->head, *last = NULL;
     size_t jobs = 0, rows = 0;
     for (lite_job *j = s->head; j != NULL; j = j->next) {
@@ -222,6 +227,7 @@ static lite_job *take_batch(lite *s, size_t *ret_jobs) {
     last->next = NULL;
     s->waiting -= jobs;
     *ret_jobs = jobs;
+    *ret_rows = rows;
     return batch;
 }
 
@@ -249,10 +255,10 @@ static void hand_over(lite *s) {
 }
 
 static void lead(lite *s, lite_job *mine) {
-    size_t jobs = 0;
+    size_t jobs = 0, rows = 0;
     (void) pthread_mutex_lock(&s->lock);
     CHECK(s->head == mine); /* who leads was first in the queue */
-    lite_job *batch = take_batch(s, &jobs);
+    lite_job *batch = take_batch(s, &jobs, &rows);
     (void) pthread_mutex_unlock(&s->lock);
     commit_batch(s, batch);
     (void) atomic_fetch_add(&s->shared, jobs - 1);
@@ -260,7 +266,7 @@ static void lead(lite *s, lite_job *mine) {
     (void) pthread_mutex_lock(&s->lock);
     size_t waiting = s->waiting + jobs;
     (void) pthread_mutex_unlock(&s->lock);
-    checkpoint(s, waiting, mine->now_us);
+    checkpoint(s, waiting, rows / jobs, mine->now_us);
     hand_over(s);
 }
 

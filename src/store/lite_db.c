@@ -253,7 +253,7 @@ static int settings(lite_db *db, int64_t cache_bytes, bool writes) {
         { "secure_delete", 0 },
         { "temp_store", 2 },
         { "mmap_size", 0 }, /* would go past the checksums */
-        { "journal_size_limit", 8 << 20 },
+        { "journal_size_limit", 16 << 20 },
     };
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof rows / sizeof *rows; i++) {

@@ -294,7 +294,7 @@ static int run_admit(lite *s, lite_job *job) {
     for (size_t i = 0; rc == SQLITE_OK && i < job->count; i++) {
         kith_arrival *a = &arrivals[i];
         ki_facts facts;
-        a->result = ki_facts_of(&a->packet, NULL, &facts);
+        a->result = ki_facts_of(&a->packet, a->id, &facts);
         if (a->result < 0) {
             continue;
         }

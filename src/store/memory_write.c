@@ -188,7 +188,7 @@ static int admit_one(memory *m, kith_arrival *a, int64_t now_us) {
     ki_facts f;
     a->arrival = 0;
     const char *way = ki_memory_intern(m, a->way);
-    if (way == NULL || ki_facts_of(&a->packet, NULL, &f) < 0) {
+    if (way == NULL || ki_facts_of(&a->packet, a->id, &f) < 0) {
         return way == NULL ? KITH_E_MEMORY : KITH_E_FORMAT;
     }
     shelf_rec *rec = ki_shelf_at(&m->shelf, f.source, f.epoch, f.seq);
