@@ -83,6 +83,7 @@ static void drop_poster(world *w, int rounds) {
 
 static void poster_killed(world *w) {
     int rounds = w->slow ? 100 : 6;
+    world_bulk(w);
     dice = w->seed + 77;
     if (one_process(w)) {
         drop_poster(w, rounds);
@@ -114,6 +115,7 @@ static void reader_killed(world *w) {
     dice = w->seed + 78;
     site *a = site_new(w), *b = site_new(w);
     bool mem = one_process(w);
+    world_bulk(w); /* a kill takes nothing that was written */
     if (!mem) site_on_disk(b);
     GOOD(w, site_up(a));
     uint64_t count = 0;
@@ -147,6 +149,7 @@ static void both_killed(world *w) {
     int rounds = w->slow ? 50 : 4;
     dice = w->seed + 79;
     site *a = site_new(w), *b = site_new(w);
+    world_bulk(w);
     site_on_disk(a);
     site_on_disk(b);
     victim poster = victim_of(w, a, true), reader = victim_of(w, b, false);

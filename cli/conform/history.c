@@ -115,6 +115,7 @@ static bool agree(world *w, const void *arg) {
 
 void history_run(world *w) {
     site *s[NODES];
+    world_bulk(w);
     for (int i = 0; i < NODES; i++) {
         s[i] = site_new(w);
         GOOD(w, site_up(s[i]));

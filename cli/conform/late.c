@@ -9,6 +9,7 @@
 
 static void joiner_sees_past(world *w) {
     site *a = site_new(w), *b = site_new(w);
+    world_bulk(w);
     GOOD(w, site_up(a) && post_many(a, "late.past", PAST) && until_sent(a));
     GOOD(w, world_rest(w) && site_up(b) && until_holds(b, ">", PAST));
     WANT(w, digests_equal(a, b));
@@ -19,6 +20,7 @@ static void joiner_sees_past(world *w) {
  * history, or a third node was there. */
 static void joiner_after_poster_left(world *w) {
     site *a = site_new(w), *witness = site_new(w), *b = site_new(w);
+    world_bulk(w);
     GOOD(w, site_up(a) && site_up(witness) && post_many(a, "late.gone", PAST));
     GOOD(w, until_sent(a) && until_holds(witness, ">", PAST));
     site_down(a);
@@ -155,6 +157,7 @@ static void link_resumes(world *w) {
 static void reader_offline(world *w) {
     size_t count = w->slow ? 3000 : 150;
     site *a = site_new(w), *b = site_new(w);
+    world_bulk(w);
     GOOD(w, site_up(a) && site_up(b) && post_many(a, "off.reader", 20));
     GOOD(w, until_holds(b, ">", 20) && world_rest(w));
     site_down(b);
@@ -170,6 +173,7 @@ static void reader_offline(world *w) {
 static void poster_offline(world *w) {
     size_t count = w->slow ? 500 : 100;
     site *a = site_new(w), *b = site_new(w);
+    world_bulk(w); /* the store's disk is the matter here */
     site_on_disk(a);
     GOOD(w, site_up(a) && site_up(b) && post_many(a, "off.poster", 5));
     GOOD(w, until_holds(b, ">", 5));
@@ -185,6 +189,7 @@ static void poster_offline(world *w) {
 static void both_come_and_go(world *w) {
     site *a = site_new(w), *b = site_new(w);
     uint64_t count = 0;
+    world_bulk(w);
     for (int i = 0; i < 10; i++) {
         bool up_a = i % 3 != 1, up_b = i % 2 == 0;
         GOOD(w, !up_a || site_up(a));
@@ -230,6 +235,7 @@ static void carrier_cut(world *w) {
 
 static void carrier_flaps(world *w) {
     site *a = site_new(w), *b = site_new(w);
+    world_bulk(w);
     GOOD(w, site_up(a) && site_up(b));
     for (int i = 0; i < 5; i++) {
         if (!world_cut(w)) {
@@ -254,6 +260,7 @@ static void carrier_flaps(world *w) {
 /* Both halves post while they cannot see each other, then they can. */
 static void partition(world *w) {
     site *a = site_new(w), *b = site_new(w), *c = site_new(w);
+    world_bulk(w);
     GOOD(w, site_up(a) && site_up(b) && site_up(c));
     if (!world_cut(w)) {
         site_down(b); /* the other half is away, and posts all the same */

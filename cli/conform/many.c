@@ -16,6 +16,7 @@ static uint64_t roll(uint64_t *dice) {
 
 static void two_readers(world *w) {
     site *a = site_new(w), *b = site_new(w), *c = site_new(w);
+    world_bulk(w);
     GOOD(w, site_up(a) && site_up(b) && site_up(c) && post_many(a, "two.readers", 50));
     GOOD(w, until_holds(b, ">", 50) && until_holds(c, ">", 50));
     WANT(w, digests_equal(a, b) && digests_equal(b, c));
@@ -58,6 +59,7 @@ static void many(world *w) {
 /* Everyone posts and reads; a node never takes its own echo for a twin. */
 static void echo(world *w) {
     site *s[4];
+    world_bulk(w);
     for (int i = 0; i < 4; i++) {
         s[i] = site_new(w);
         GOOD(w, site_up(s[i]) && post_many(s[i], "echo.all", 10));
@@ -136,6 +138,7 @@ static void duplicates(world *w) {
 
 /* The same again, through any door: the medium keeps it once. */
 static void deduped(world *w) {
+    world_bulk(w);
     if ((w->can & KITH_CAN_DEDUPE) == 0) {
         world_skip(w, "the carrier does not promise it; the inbox counts once");
         return;

@@ -200,6 +200,7 @@ static void equivocation_forged(world *w) {
 /* Eight sources, each once, however often they post: k is 8, n is exact. */
 static void counts_exact(world *w) {
     site *s[8];
+    world_bulk(w);
     for (int i = 0; i < 8; i++) {
         s[i] = site_new(w);
         GOOD(w, site_up(s[i]));
@@ -277,6 +278,7 @@ static void two_carriers(world *w) {
 /* Half of the nodes here, half on mem, one on both that carries over. */
 static void relay(world *w) {
     char bus[KITH_URL_MAX + 1];
+    world_bulk(w);
     world_bus(w, bus);
     site *s[7];
     for (int i = 0; i < 7; i++) {
@@ -312,6 +314,7 @@ static uint64_t all_posted(world *w) {
 /* Two relays between the same carriers do not send things in circles. */
 static void relay_ring(world *w) {
     char bus[KITH_URL_MAX + 1];
+    world_bulk(w);
     world_bus(w, bus);
     site *s[4];
     for (int i = 0; i < 4; i++) {

@@ -25,6 +25,7 @@ static void wire_cut(world *w) {
     size_t count = w->slow ? 5000 : 300;
     site *a = site_new(w), *b = site_new(w);
     char url[KITH_URL_MAX + 1];
+    world_bulk(w);
     snprintf(url, sizeof url, "fault+%.900s%ccut=3&cut_for=10&seed=%u", w->plain,
         strchr(w->plain, '?') == NULL ? '?' : '&', (unsigned) w->seed);
     site_link(a, url);

@@ -128,6 +128,7 @@ static void text(world *w) {
 
 static void context(world *w) {
     static kith_post p[80];
+    world_bulk(w);
     memset(p, 0, sizeof p);
     for (int i = 0; i < 80; i++) {
         kith_content *c = &p[i].content;
@@ -201,6 +202,7 @@ static void measures(world *w) {
 
 static void units(world *w) {
     kith_post p[19] = { 0 };
+    world_bulk(w);
     for (int i = 0; i < 19; i++) {
         p[i].content = plain("value.unit");
         p[i].content.template_id[15] = (uint8_t) (i - 9);
@@ -210,6 +212,7 @@ static void units(world *w) {
 
 static void subjects(world *w) {
     static char longest[KITH_SUBJECT_MAX + 1];
+    world_bulk(w);
     memset(longest, 'z', KITH_SUBJECT_MAX);
     const char *const table[] = { "a", "0", "-", "a_b-c.9", "1.2.3.4.5.6.7.8",
         "con.aux.com1", "nul", "a-.-a", longest };

@@ -197,6 +197,28 @@ static void what_is_not_known_to_be_local_is_held_to_be_remote(void) {
     realm_free(&r);
 }
 
+/* It looks like the place where a stick was mounted: nothing is begun there, and who
+ * begins it is told. */
+static void an_emptied_folder_is_left_alone_until_somebody_begins_it(void) {
+    realm r = realm_of("dir://@/place?sync=os");
+    kith_error err = { 0 };
+    kith_link *l = follow(&r, ">");
+    EXPECT(put(&r, 1, 3));
+    EXPECT_INT(
+        nftw(path_in(&r, "place/kith-1"), realm_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+    UNTIL (kith_link_health(l, &err) != 0) pass_time(l);
+    EXPECT_INT(kith_link_health(l, &err), KITH_E_MISSING);
+    EXPECT(strstr(err.text, "emptied") != NULL && strstr(err.text, "begins") != NULL);
+    for (int i = 0; i < 20; i++) pass_time(l);
+    EXPECT(access(path_in(&r, "place/kith-1"), F_OK) != 0);
+    kith_link *next = realm_open(&r); /* as kith sync would */
+    UNTIL (kith_link_health(l, &err) == KITH_E_REPLACED) pass_time(l);
+    EXPECT_INT(kith_link_health(l, &err), KITH_E_REPLACED);
+    kith_link_close(&next);
+    kith_link_close(&l);
+    realm_free(&r);
+}
+
 #define CASE(name)                                                                         \
     { #name, name }
 
@@ -208,5 +230,6 @@ static const test_case cases[] = {
     CASE(twenty_thousand_foreign_files_cost_one_look),
     CASE(a_long_history_is_read_whole_by_one_thread_or_two),
     CASE(what_is_not_known_to_be_local_is_held_to_be_remote),
+    CASE(an_emptied_folder_is_left_alone_until_somebody_begins_it),
 };
 TEST_MAIN(cases)

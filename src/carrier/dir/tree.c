@@ -199,6 +199,13 @@ static int open_root(tree *t, bool make, kith_error *err) {
     int sys = errno;
     close(place);
     errno = sys;
+    if (t->root < 0 && sys == ENOENT) { /* what is below a pulled stick looks like this */
+        return ki_fail(err, KITH_E_MISSING,
+            "%.150s holds no kith-1: its medium is away, or was emptied; then whoever "
+            "opens "
+            "it next begins it (kith sync)",
+            t->place);
+    }
     return t->root < 0 ? ki_tree_fail(err, "open kith-1 in", t->place) : 0;
 }
 
