@@ -8,8 +8,8 @@
 
 double answer_unit(const shown_answer *shown) {
     int u;
-    bool scaled = shown->measure != KITH_LOGIT;
-    return scaled ? unit_of(shown->known, shown->template_id, &u) : 1;
+    bool scaled = shown->asked.measure != KITH_LOGIT;
+    return scaled ? unit_of(shown->known, shown->asked.template_id, &u) : 1;
 }
 
 static const char *measure_name(uint8_t measure) {
@@ -21,11 +21,11 @@ static const char *measure_name(uint8_t measure) {
 
 /* A proportion for people; counts are pooled as logits. */
 static double rate_of(const shown_answer *shown, double logit) {
-    return shown->measure == KITH_LOGIT ? 1 / (1 + exp(-logit)) : (double) NAN;
+    return shown->asked.measure == KITH_LOGIT ? 1 / (1 + exp(-logit)) : (double) NAN;
 }
 
 static void put_pooled(record *r, const shown_answer *shown, double unit) {
-    const kith_answer *a = &shown->answer;
+    const kith_answer *a = &shown->asked.answers[shown->component];
     const kith_fit *f = &a->kept;
     bool no = a->insufficient;
     double nan_ = (double) NAN;
@@ -48,8 +48,16 @@ static void put_pooled(record *r, const shown_answer *shown, double unit) {
     put_bool(r, "alarm", !no && a->alarm);
 }
 
+/* Which of the numbers side by side a node should use: its own, corrected by the others;
+ * or where it has none, what the next site may see. */
+static const char *act_on(const kith_answer *a) {
+    if (a->insufficient) return a->has_own ? "own" : "nothing";
+    return a->has_shrunk ? "shrunk" : "prediction";
+}
+
 static void put_own(record *r, const kith_answer *a, double unit) {
     double nan_ = (double) NAN;
+    put_text(r, "act_on", act_on(a));
     put_bool(r, "has_own", a->has_own);
     put_real(r, "own", a->has_own ? a->own_y * unit : nan_);
     put_real(r, "own_se", a->has_own ? sqrt(a->own_v) * unit : nan_);
@@ -76,7 +84,7 @@ static void put_twins(record *r, const kith_twins *t) {
 }
 
 void answer_record(record *r, const shown_answer *shown) {
-    const kith_answer *a = &shown->answer;
+    const kith_answer *a = &shown->asked.answers[shown->component];
     double unit = answer_unit(shown);
     as_column(put_text(r, "subject", shown->subject), 0);
     as_column(put_text(r, "state", a->insufficient ? "insufficient" : "answer"), 0);
@@ -90,8 +98,10 @@ void answer_record(record *r, const shown_answer *shown) {
     put_count(r, "pairs", a->pairs);
     put_count(r, "unsigned", a->unsigned_pooled);
     put_count(r, "unsigned_left", a->unsigned_left);
-    put_text(r, "measure", measure_name(shown->measure));
-    put_hex(r, "template", shown->template_id, sizeof shown->template_id);
+    put_int(r, "component", (int64_t) shown->component + 1);
+    put_int(r, "components", (int64_t) shown->asked.components);
+    put_text(r, "measure", measure_name(shown->asked.measure));
+    put_hex(r, "template", shown->asked.template_id, sizeof shown->asked.template_id);
     bool dated = a->k > 0;
     if (dated) {
         put_time(r, "newest", a->newest_us);
@@ -122,21 +132,21 @@ static const char *ago(int64_t from_us, int64_t now_us, char *ret, size_t size) 
 }
 
 static void print_own(out *o, const shown_answer *shown) {
-    const kith_answer *a = &shown->answer;
+    const kith_answer *a = &shown->asked.answers[shown->component];
     double unit = answer_unit(shown);
     const char *pm = o->ascii ? "+-" : "±";
     if (!a->has_own) return;
     fprintf(o->to, "yours     %+.4g %s %.3g", a->own_y * unit, pm,
         1.959963984540054 * sqrt(a->own_v) * unit);
     if (a->has_shrunk && !a->insufficient) {
-        fprintf(o->to, "   with the pool %+.4g %s %.3g", a->shrunk * unit, pm,
+        fprintf(o->to, "   with the pool %+.4g %s %.3g: act on this", a->shrunk * unit, pm,
             1.959963984540054 * a->shrunk_sd * unit);
     }
     fputc('\n', o->to);
 }
 
 static void print_pool(out *o, const shown_answer *shown) {
-    const kith_answer *a = &shown->answer;
+    const kith_answer *a = &shown->asked.answers[shown->component];
     const kith_fit *f = &a->kept;
     double unit = answer_unit(shown);
     char new_text[32], old_text[32];
@@ -148,7 +158,7 @@ static void print_pool(out *o, const shown_answer *shown) {
             o->to, "   next site %+.4g %s %+.4g", f->pi_low * unit, to, f->pi_high * unit);
     }
     fputc('\n', o->to);
-    if (shown->measure == KITH_LOGIT) {
+    if (shown->asked.measure == KITH_LOGIT) {
         fprintf(o->to, "rate      %.1f %%   95 %% %.1f %s %.1f %%\n",
             100 * rate_of(shown, f->mu), 100 * rate_of(shown, f->ci_low), to,
             100 * rate_of(shown, f->ci_high));
@@ -176,7 +186,7 @@ static void print_twins(out *o, const kith_twins *t) {
 }
 
 static void print_insufficient(out *o, const shown_answer *shown) {
-    const kith_answer *a = &shown->answer;
+    const kith_answer *a = &shown->asked.answers[shown->component];
     fprintf(o->to, "insufficient   %u of %u independent sources", (unsigned) a->k,
         (unsigned) a->quorum);
     if (a->flagged > 0) {
@@ -188,7 +198,7 @@ static void print_insufficient(out *o, const shown_answer *shown) {
 }
 
 static bool show_own(out *o, const shown_answer *shown) {
-    const kith_answer *a = &shown->answer;
+    const kith_answer *a = &shown->asked.answers[shown->component];
     double unit = answer_unit(shown);
     record r = record_of("own");
     as_column(put_text(&r, "subject", shown->subject), 0);
@@ -198,18 +208,33 @@ static bool show_own(out *o, const shown_answer *shown) {
     return out_emit(o, &r);
 }
 
+static bool show_component(out *o, const shown_answer *shown, bool long_form) {
+    if (!long_form) {
+        record r = record_of("answer");
+        answer_record(&r, shown);
+        return out_emit(o, &r);
+    }
+    if (shown->asked.components > 1) {
+        fprintf(o->to, "%scomponent %zu of %u\n", shown->component > 0 ? "\n" : "",
+            shown->component + 1, (unsigned) shown->asked.components);
+    }
+    if (shown->asked.answers[0].insufficient) {
+        print_insufficient(o, shown);
+    } else {
+        print_pool(o, shown);
+    }
+    return true;
+}
+
 bool show_answer(out *o, const shown_answer *shown, bool alone) {
     if (shown->own_only) return show_own(o, shown);
-    if (alone && o->tty && !o->json && !o->zero && o->format == NULL) {
-        if (shown->answer.insufficient) {
-            print_insufficient(o, shown);
-        } else {
-            print_pool(o, shown);
-        }
-        if (shown->near) print_twins(o, &shown->twins);
-        return true;
+    bool long_form = alone && o->tty && !o->json && !o->zero && o->format == NULL,
+         good = true;
+    shown_answer one = *shown;
+    for (one.component = 0; one.component < shown->asked.components && good;
+         one.component++) {
+        good = show_component(o, &one, long_form);
     }
-    record r = record_of("answer");
-    answer_record(&r, shown);
-    return out_emit(o, &r);
+    if (long_form && shown->near) print_twins(o, &shown->twins);
+    return good;
 }

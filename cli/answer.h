@@ -9,8 +9,8 @@
 
 typedef struct shown_answer {
     const char *subject;
-    kith_answer answer;
-    uint8_t template_id[KITH_TEMPLATE_SIZE], measure;
+    kith_asked asked;
+    size_t component; /* which of them; show_answer shows all */
     int64_t now_us;
     bool own_only;
     const kith_templates *known; /* for the unit; may be NULL */

@@ -78,6 +78,42 @@ static bool take_near(const char *text, kith_content *ret) {
     return n > 0;
 }
 
+/* Numbers by commas; -1: they are none, or more than most. */
+static int numbers(const char *text, double *ret, int most) {
+    int n = 0;
+    for (const char *p = text; *p != '\0'; n++) {
+        char *end;
+        if (n == most) return -1;
+        ret[n] = strtod(p, &end);
+        if (end == p || !isfinite(ret[n]) || (*end != ',' && *end != '\0')) return -1;
+        if (*end == ',' && end[1] == '\0') return -1;
+        p = end + (*end == ',');
+    }
+    return n;
+}
+
+/* Several components with what they share. The covariance must be one: encode judges. */
+static int take_effects(const post_flags *f, double unit, uint8_t measure,
+    kith_content *ret, char why[WHY_MAX]) {
+    int p = numbers(f->effects, ret->effect, KITH_EFFECT_MAX);
+    int cells = numbers(f->covariance, ret->covariance, 10);
+    if (p < 2 || cells != p * (p + 1) / 2) {
+        snprintf(why, WHY_MAX,
+            "effects takes 2 to 4 numbers, and covariance 3, 6 or 10: the lower triangle "
+            "by rows");
+        return E_EVIDENCE;
+    }
+    for (int i = 0; i < p; i++) ret->effect[i] = ret->effect[i] / unit + 0.0;
+    for (int i = 0; i < cells; i++)
+        ret->covariance[i] = ret->covariance[i] / unit / unit + 0.0;
+    ret->has |= KITH_HAS_EFFECT | KITH_HAS_COVARIANCE;
+    if (measure == 0) measure = KITH_MEAN_DIFFERENCE;
+    ret->measure = f->measure == 0 ? measure : (uint8_t) f->measure;
+    ret->components = (uint8_t) p;
+    ret->n = (uint32_t) f->n;
+    return 0;
+}
+
 static int together(char why[WHY_MAX], const char *text) {
     snprintf(why, WHY_MAX, "%s", text);
     return E_TOGETHER;
@@ -91,6 +127,11 @@ static int take_evidence(const post_flags *f, uint64_t given, const kith_templat
     double unit =
         t == NULL ? kith_template_unit((int) f->unit) : kith_template_about(t)->unit;
     uint8_t measure = t == NULL ? 0 : kith_template_about(t)->measure;
+    if (has(given, "effects") || has(given, "covariance")) {
+        bool alone = !effect && !se && !hits && !tries && !sure;
+        return alone ? take_effects(f, unit, measure, ret, why)
+                     : together(why, "effects and covariance stand for themselves");
+    }
     if (effect && (hits || tries)) return together(why, "effect beside hits or tries");
     if (se && !effect) return together(why, "se needs effect");
     if (hits != tries) return together(why, "hits and tries need each other");

@@ -37,7 +37,8 @@ static bool value_text(const json_t *value, char *ret, size_t size) {
 }
 
 static bool is_near(const kith_option *row) {
-    return strcmp(row->name, "near") == 0;
+    return strcmp(row->name, "near") == 0 || strcmp(row->name, "effects") == 0 ||
+           strcmp(row->name, "covariance") == 0;
 }
 
 /* Is the value of a JSON type that the flag takes? Texts are read as on the command

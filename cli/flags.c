@@ -42,6 +42,10 @@ const kith_option common_rows[] = {
 #define EVIDENCE_ROWS                                                                      \
     ROW(post_flags, "effect", REAL, effect, -BIG, BIG, NULL, "the effect that was seen"),  \
         ROW(post_flags, "se", REAL, se, 0, BIG, NULL, "its standard error"),               \
+        ROW(post_flags, "effects", TEXT, effects, 0, 127, "",                              \
+            "2 to 4 effects that belong together, by commas"),                             \
+        ROW(post_flags, "covariance", TEXT, covariance, 0, 319, "",                        \
+            "theirs, by commas: the lower triangle, row by row"),                          \
         ROW(post_flags, "n", INT, n, 1, U32, "1", "the number of observations behind it"), \
         ROW(post_flags, "hits", INT, hits, 0, U32, NULL, "successes"),                     \
         ROW(post_flags, "tries", INT, tries, 1, U32, NULL, "of so many trials"),           \
@@ -136,10 +140,24 @@ const kith_option follow_rows[] = {
         ROW(ask_flags, "near", TEXT, near, 0, 1023, "",                                    \
             "only twins of this context: its values, by commas"),                          \
         ROW(ask_flags, "k", INT, nearest, 0, U32, "0",                                     \
-            "the nearest so many of them; 0: all in the radius, 10 where there is none")
+            "the nearest so many of them; 0: all in the radius, 10 where there is none"),  \
+        ROW(ask_flags, "half-life", TIME, half_life_ns, 0, 3652 * DAY, "0s",               \
+            "evidence of that age counts half; 0: age does not matter")
 
-const kith_option ask_rows[] = { ASK_ROWS, { .name = NULL } };
-const kith_option why_rows[] = { ASK_ROWS, { .name = NULL } };
+const kith_option ask_rows[] = {
+    ASK_ROWS,
+    ONE(ask_flags, "legacy", legacy, "none", "none|seed1",
+        "the fields of an older program: consensus, recommendation, alert"),
+    { .name = NULL },
+};
+const kith_option why_rows[] = {
+    ASK_ROWS,
+    ROW(ask_flags, "write", TEXT, write, 0, PATH_TEXT_MAX, "",
+        "also write all that the answer was made of into this file"),
+    ROW(ask_flags, "from", TEXT, from, 0, PATH_TEXT_MAX, "",
+        "answer from such a file: the same bytes on any machine"),
+    { .name = NULL },
+};
 
 const kith_option pool_rows[] = {
     ONE(pool_flags, "method", method, "pm", "pm|fe|dl|reml",

@@ -21,6 +21,7 @@ typedef struct post_flags {
     double effect, se, confidence;
     int64_t n, hits, tries, conclusion, unit;
     int legacy;
+    char effects[128], covariance[320];
     char samples[PATH_TEXT_MAX + 1], near[1024], text[161], at[40];
     int64_t ttl_ns, span_ns, wait_ns;
     int measure, wait;
@@ -40,8 +41,10 @@ typedef struct ask_flags { /* ask, why */
     int64_t quorum;
     int method, ci;
     bool plain, own_only, pool_unsigned;
-    int64_t unit_u, nearest;
+    int64_t unit_u, nearest, half_life_ns;
     char near[1024], template[64];
+    int legacy;
+    char write[PATH_TEXT_MAX + 1], from[PATH_TEXT_MAX + 1]; /* why */
 } ask_flags;
 
 typedef struct pool_flags {

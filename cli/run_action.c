@@ -214,17 +214,16 @@ static int consider(
     kith_error err = { 0 };
     w->dirty = false;
     w->due_ns = now.mono_ns + pause_of(a, w->subject);
-    int r = kith_ask_store(
-        store, &ask, &shown.answer, shown.template_id, &shown.measure, NULL, 0, NULL, &err);
+    int r = kith_ask_all(store, &ask, &shown.asked, NULL, 0, NULL, &err);
     if (r < 0) {
         if (r != KITH_E_MISSING) log_say(l, LOG_ERROR, "ask", "%s", err.text);
         return 1;
     }
-    if (w->known && same(&w->last, &shown.answer)) return 1;
+    if (w->known && same(&w->last, &shown.asked.answers[0])) return 1;
     w->known = true;
-    w->last = shown.answer;
+    w->last = shown.asked.answers[0];
     log_say(l, LOG_DEBUG, "answer", "%s changed: %u sources", w->subject,
-        (unsigned) shown.answer.k);
+        (unsigned) shown.asked.answers[0].k);
     act(a, l, o, &shown, now);
     return 1;
 }

@@ -62,10 +62,11 @@ const command command_table[] = {
         ARGS("[URL] SUBJECT [-]", 1, 3),
         .summary = "say what was learned; ok means that it is on disk",
         .detail =
-            "Evidence in one of four spellings:\n"
+            "Evidence in one of five spellings:\n"
             "  --effect 0.12 --se 0.03 -n 240\n"
             "  --hits 11 --tries 12\n"
             "  --effect 0.12 --confidence 0.87 -n 240\n"
+            "  --effects 0.12,1.4 --covariance 0.0009,0.001,0.04 -n 240\n"
             "  --samples FILE            numbers; reduced here, never stored\n"
             "or none, with --text or --conclusion: a report, listed and never pooled.\n"
             "With - as second argument JSON lines are read from stdin. Their keys are the "
@@ -147,12 +148,19 @@ const command command_table[] = {
         .run = verb_why,
         .group = loop,
         .klass = CLASS_RO,
-        ARGS("SUBJECT", 1, 1),
+        ARGS("[SUBJECT]", 0, 1),
         .summary = "every packet behind an answer: weight, signer, age, way",
-        .detail = "Those left out are listed too, with the reason.",
+        .detail =
+            "Those left out are listed too, with the reason.\n"
+            "--write FILE keeps the packets, their ways, the question and the time; "
+            "kith why --from FILE then prints the same bytes on any machine, without "
+            "its store, clock or key. Each signature is checked again, and a file that "
+            "was cut or changed is refused.",
         FLAGS(why_rows, ask_flags),
-        .exits = "0 1 64 74 75 78",
-        .examples = { { "kith why tests.runner", 0 } } },
+        .exits = "0 1 64 65 70 74 75 78",
+        .examples = { { "kith why tests.runner", 0 },
+            { "kith why tests.runner --write why.jsonl && kith why --from why.jsonl",
+                0 } } },
     { .name = "sync",
         .run = verb_sync,
         .group = loop,

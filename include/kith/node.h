@@ -119,7 +119,10 @@ KITH_API uint64_t kith_node_refused(const kith_node *node, int refusal);
 typedef struct kith_evidence {
     uint64_t arrival;
     uint8_t id[KITH_ID_SIZE], keyid[KITH_KEYID_SIZE];
-    double y, v;
+    double y, v; /* of the first component */
+    uint8_t components;
+    double effect[KITH_EFFECT_MAX], covariance[10];
+    double relevance; /* by age; 1 without a half-life */
     kith_vote vote;
     int64_t t_end_us;
     uint64_t n;
@@ -151,8 +154,15 @@ typedef struct kith_ask {
     const uint8_t *self;        /* own public key, whose leaf is shrunk; or NULL */
     kith_pool_options pool;
     int64_t now_us;
-    bool pool_unsigned; /* what nobody signed counts too: one vote for each gateway */
+    bool pool_unsigned;   /* what nobody signed counts too: one vote for each gateway */
+    int64_t half_life_us; /* what is this old counts half; 0: age does not matter */
 } kith_ask;
+
+/* An answer for each component, 1 to 4. What concerns packets is the same in all. */
+typedef struct kith_asked {
+    uint8_t template_id[KITH_TEMPLATE_SIZE], measure, components;
+    kith_answer answers[KITH_EFFECT_MAX];
+} kith_asked;
 
 /* The answer for one subject from what the store holds. rows may be NULL; else it
  * has room for rows_max, and *ret_rows says how many there were. E_MISSING: the
@@ -160,6 +170,11 @@ typedef struct kith_ask {
 KITH_API KITH_MUST_USE int kith_ask_store(kith_store *store, const kith_ask *ask,
     kith_answer *ret_answer, uint8_t ret_template[KITH_TEMPLATE_SIZE], uint8_t *ret_measure,
     kith_evidence *rows, size_t rows_max, size_t *ret_rows, kith_error *err);
+
+/* The same with every component. */
+KITH_API KITH_MUST_USE int kith_ask_all(kith_store *store, const kith_ask *ask,
+    kith_asked *ret, kith_evidence *rows, size_t rows_max, size_t *ret_rows,
+    kith_error *err);
 
 /* SHA-256 of the synthesised state of everything that matches: equal wherever the
  * same packets are live, whatever way they came. */

@@ -150,6 +150,29 @@ KITH_API KITH_MUST_USE int kith_pool_answer(const kith_leaf *leaves, size_t coun
     const kith_leaf *own, const kith_pool_options *options, kith_answer *ret_answer,
     kith_vote *ret_votes);
 
+/* One source's vote on 1 to 4 components; covariance is a lower triangle by rows. */
+typedef struct kith_vector {
+    double y[KITH_EFFECT_MAX], covariance[10];
+    double relevance;
+    uint8_t components, source[KITH_KEYID_SIZE];
+    int64_t t_end_us;
+} kith_vector;
+/* The same for several components at once, at most KITH_POOL_MAX votes: whoever is far
+ * in all of them together is flagged, and what a source knows of one speaks for the
+ * others. An answer for each component; k, flagged, capped are the same in all. The own
+ * result is shrunk with tau2 held. E_ARG: other components, or a covariance that is not
+ * positive definite. A vote's weight is the mean of its shares; v_used is the first's. */
+KITH_API KITH_MUST_USE int kith_pool_vectors(const kith_vector *leaves, size_t count,
+    const kith_vector *own, const kith_pool_options *options,
+    kith_answer ret_answers[KITH_EFFECT_MAX], kith_vote *ret_votes);
+
+/* 2^(-age / half life); 1 without one, and for what is not past. Never 0. */
+KITH_API double kith_relevance_age(int64_t t_end_us, int64_t now_us, int64_t half_life_us);
+/* No group, who enrolled a source, above a third of all weights when there are three.
+ * group < count; weight > 0. */
+KITH_API KITH_MUST_USE int kith_relevance_groups(
+    const uint32_t *group, const double *weight, size_t count, double *ret_relevance);
+
 /* Hodges and Lehmann: the median of the means (y_i + y_j) / 2 of all pairs i <= j, NaN of
  * none. Sorts y. Stands while fewer than 29 % lie, however loud. */
 KITH_API double kith_hodges_lehmann(double *y, size_t count);

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "node/ask.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,26 @@ const char *ki_ask_fault(const kith_ask *ask, const kith_content *c, double *ret
     if (kith_evidence_scalar(c, ret_y, ret_v, ret_measure) < 0) {
         return "a report: it holds no number to pool";
     }
+    if (c->components > 1 && (c->has & KITH_HAS_COVARIANCE) == 0) {
+        return "several components without their covariance";
+    }
     return NULL;
+}
+
+/* What a vote says, in all its components. */
+static void take_vote(const kith_content *c, const kith_ask *ask, ki_slot *s) {
+    s->row.y = s->leaf.y;
+    s->row.v = s->leaf.v;
+    s->row.components = s->components;
+    memcpy(s->row.effect, c->effect, sizeof s->row.effect);
+    memcpy(s->row.covariance, c->covariance, sizeof s->row.covariance);
+    if (s->components <= 1) {
+        s->row.effect[0] = s->leaf.y;
+        s->row.covariance[0] = s->leaf.v;
+    }
+    s->leaf.relevance *= kith_relevance_age(c->t_end_us, ask->now_us, ask->half_life_us);
+    s->leaf.relevance = fmax(s->leaf.relevance, 0x1p-64); /* the least of the pool */
+    s->row.relevance = s->leaf.relevance;
 }
 
 ki_slot *ki_slots_next(ki_slots *list) {
@@ -89,9 +109,8 @@ static int collect(void *ctx, const kith_record *record) {
     s->row.t_end_us = c.t_end_us;
     s->row.n = (c.has & KITH_HAS_COUNTS) != 0 ? c.tries : c.n;
     s->row.left_out = ki_ask_fault(list->ask, &c, &s->leaf.y, &s->leaf.v, &s->measure);
-    s->row.y = s->leaf.y;
-    s->row.v = s->leaf.v;
     s->leaf.relevance = ki_near_relevance(list->ask, &c, record->arrived_us);
+    take_vote(&c, list->ask, s);
     memcpy(s->leaf.source, s->row.keyid, sizeof s->leaf.source);
     s->leaf.n = s->row.n;
     s->leaf.t_end_us = c.t_end_us;
@@ -156,6 +175,7 @@ static size_t pick(
                     : "another measure or number of components";
         } else if (s->own) {
             s->row.left_out = "own: never its own twin";
+            s->leaf.tag = i;
             *own = &s->leaf;
         } else if (count == KITH_POOL_MAX) {
             s->row.left_out = "beyond the 4,096 sources of one answer";
@@ -167,14 +187,42 @@ static size_t pick(
     return count;
 }
 
-static int answer(ki_slots *list, const kind *k, kith_answer *ret, kith_error *err) {
+/* What the slots say in all components, for the leaves that were picked. */
+static void vector_of(const ki_slot *s, kith_vector *ret) {
+    *ret = (kith_vector){ .components = s->components,
+        .relevance = s->leaf.relevance,
+        .t_end_us = s->row.t_end_us };
+    memcpy(ret->y, s->row.effect, sizeof ret->y);
+    memcpy(ret->covariance, s->row.covariance, sizeof ret->covariance);
+    memcpy(ret->source, s->leaf.source, sizeof ret->source);
+}
+
+static int pool_vectors(const ki_slots *list, const kith_leaf *leaves, size_t count,
+    const kith_leaf *own, kith_asked *ret, kith_vote *votes) {
+    kith_vector *vectors = malloc((count + 1) * sizeof *vectors), *mine = NULL;
+    if (vectors == NULL) {
+        return KITH_E_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) vector_of(&list->all[leaves[i].tag], &vectors[i]);
+    if (own != NULL) {
+        mine = &vectors[count];
+        vector_of(&list->all[own->tag], mine);
+    }
+    int r = kith_pool_vectors(vectors, count, mine, &list->ask->pool, ret->answers, votes);
+    free(vectors);
+    return r;
+}
+
+static int answer(ki_slots *list, const kind *k, kith_asked *ret, kith_error *err) {
     kith_leaf *leaves = malloc(KITH_POOL_MAX * sizeof *leaves);
     kith_vote *votes = malloc(KITH_POOL_MAX * sizeof *votes);
     const kith_leaf *own = NULL;
     int r = KITH_E_MEMORY;
     if (leaves != NULL && votes != NULL) {
         size_t count = pick(list, k, leaves, &own);
-        r = kith_pool_answer(leaves, count, own, &list->ask->pool, ret, votes);
+        r = k->components > 1 ? pool_vectors(list, leaves, count, own, ret, votes)
+                              : kith_pool_answer(leaves, count, own, &list->ask->pool,
+                                    ret->answers, votes);
         for (size_t i = 0; i < count && r == 0; i++) {
             list->all[leaves[i].tag].row.vote = votes[i];
         }
@@ -220,9 +268,8 @@ static int gather(kith_store *store, const kith_ask *ask, ki_slots *list, ki_cla
     return r;
 }
 
-int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answer,
-    uint8_t ret_template[KITH_TEMPLATE_SIZE], uint8_t *ret_measure, kith_evidence *rows,
-    size_t rows_max, size_t *ret_rows, kith_error *err) {
+int kith_ask_all(kith_store *store, const kith_ask *ask, kith_asked *ret,
+    kith_evidence *rows, size_t rows_max, size_t *ret_rows, kith_error *err) {
     CHECK(ask->subject != NULL);
     if (!kith_subject_valid(ask->subject)) {
         return ki_fail(err, KITH_E_ARG, "'%.60s' is no subject: %s", ask->subject,
@@ -240,17 +287,32 @@ int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answ
         ki_slot like = { .measure = k.measure, .components = k.components };
         memcpy(like.template_id, k.template_id, sizeof like.template_id);
         r = ki_near_gate(&list, &like);
-        if (r == 0) r = answer(&list, &k, ret_answer, err);
+        kith_asked asked = { .measure = k.measure,
+            .components = k.components > 1 ? k.components : 1 };
+        memcpy(asked.template_id, k.template_id, KITH_TEMPLATE_SIZE);
+        if (r == 0) r = answer(&list, &k, &asked, err);
         if (r == 0) {
-            memcpy(ret_template, k.template_id, KITH_TEMPLATE_SIZE);
-            *ret_measure = k.measure;
             if (ask->ret_twins != NULL) *ask->ret_twins = list.twins;
-            ki_claims_tell(claims, &list, ret_answer);
+            ki_claims_tell(claims, &list, &asked.answers[0]);
+            *ret = asked;
             show(&list, claims, rows, rows_max, ret_rows);
         }
     }
     free(claims);
     free(list.all);
+    return r;
+}
+
+int kith_ask_store(kith_store *store, const kith_ask *ask, kith_answer *ret_answer,
+    uint8_t ret_template[KITH_TEMPLATE_SIZE], uint8_t *ret_measure, kith_evidence *rows,
+    size_t rows_max, size_t *ret_rows, kith_error *err) {
+    kith_asked asked;
+    int r = kith_ask_all(store, ask, &asked, rows, rows_max, ret_rows, err);
+    if (r == 0) {
+        *ret_answer = asked.answers[0];
+        memcpy(ret_template, asked.template_id, KITH_TEMPLATE_SIZE);
+        *ret_measure = asked.measure;
+    }
     return r;
 }
 
