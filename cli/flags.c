@@ -42,10 +42,6 @@ const kith_option common_rows[] = {
 #define EVIDENCE_ROWS                                                                      \
     ROW(post_flags, "effect", REAL, effect, -BIG, BIG, NULL, "the effect that was seen"),  \
         ROW(post_flags, "se", REAL, se, 0, BIG, NULL, "its standard error"),               \
-        ROW(post_flags, "effects", TEXT, effects, 0, 127, "",                              \
-            "2 to 4 effects that belong together, by commas"),                             \
-        ROW(post_flags, "covariance", TEXT, covariance, 0, 319, "",                        \
-            "theirs, by commas: the lower triangle, row by row"),                          \
         ROW(post_flags, "n", INT, n, 1, U32, "1", "the number of observations behind it"), \
         ROW(post_flags, "hits", INT, hits, 0, U32, NULL, "successes"),                     \
         ROW(post_flags, "tries", INT, tries, 1, U32, NULL, "of so many trials"),           \
@@ -72,7 +68,11 @@ const kith_option common_rows[] = {
         ROW(post_flags, "span", TIME, span_ns, 0, 3652 * DAY, "0s",                        \
             "the data lie in so long a time before --at"),                                 \
         ROW(post_flags, "template", TEXT, template, 0, 63, "",                             \
-            "of this template: name, name@version or id; unit, ttl and ranges are its")
+            "of this template: name, name@version or id; unit, ttl and ranges are its"),   \
+        ROW(post_flags, "effects", TEXT, effects, 0, 127, "",                              \
+            "2 to 4 effects that belong together, by commas"),                             \
+        ROW(post_flags, "covariance", TEXT, covariance, 0, 319, "",                        \
+            "theirs, by commas: the lower triangle, row by row")
 
 const kith_option post_rows[] = {
     EVIDENCE_ROWS,

@@ -117,7 +117,8 @@ int post_content(const call *c, const char *subject, kith_time now, kith_content
         return bad == 0 ? 0 : fault(c->out, (fault_id) bad, subject, "%s", why);
     }
     if (flag_given(c, "effect") || flag_given(c, "se") || flag_given(c, "hits") ||
-        flag_given(c, "tries") || flag_given(c, "confidence")) {
+        flag_given(c, "tries") || flag_given(c, "confidence") || flag_given(c, "effects") ||
+        flag_given(c, "covariance")) {
         return fault(c->out, E_TOGETHER, "--samples", "it is the evidence already");
     }
     kith_content reduced = { 0 };
