@@ -48,7 +48,10 @@ class Pair:
         self.nodes = [Node(where, name) for name in "ab"]
         self.runs = [Run(self.nodes[0], "--carrier", self.urls[0])]
         self.runs[0].log.wait("up")
-        self.wire = flags and Netfault(*flags, "--seed", str(dice.randrange(1 << 30)))
+        if callable(flags):  # wires of its own
+            self.wire = flags()
+        else:
+            self.wire = flags and Netfault(*flags, "--seed", str(dice.randrange(1 << 30)))
         self.runs.append(Run(self.nodes[1], "--carrier", self.urls[1]))
         self.fed = [0, 0]
 

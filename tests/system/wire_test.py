@@ -5,7 +5,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, equal, expect, fresh_dice, main, wait_until, whole
+from kit import Node, Run, Skip, equal, expect, fresh_dice, main, wait_until, whole
+from netfault import Netfault
 from pair import Pair, groups, streams
 
 
@@ -74,6 +75,52 @@ def o6_tcp_through_a_wire_that_is_cut_deaf_stalled_and_ended(where):
         ("stall", while_it_is("stall")), ("slow", bad_but_open("delay 50ms 20ms", "rate 20k")),
         ("cut after byte n", cut_after_some), ("reset", reset),
         ("flapping ten times a second", bad_but_open("flap 100ms"))])
+
+
+class Wires:
+    """A live and a sync socket of each node, and a wire before each: all do the same."""
+
+    def __init__(self, dice, *pairs):
+        self.wires = [Netfault(to, "--listen", at, "--seed", str(dice.randrange(1 << 30)))
+                      for to, at in pairs]
+
+    def do(self, *commands):
+        for one in self.wires:
+            one.do(*commands)
+
+    def count(self):
+        counts = [one.count() for one in self.wires]
+        return {way: {what: sum(one[way][what] for one in counts) for what in counts[0][way]}
+                for way in ("out", "back")}
+
+    def stop(self):
+        return max(one.stop() for one in self.wires)
+
+
+def meshes(dice):
+    """Both say that they are where their wires listen. All of 127/8 is this machine: an
+    address that follows from our pid is nobody else's."""
+    def make():
+        pid = os.getpid()
+        near, far = (f"127.{192 + (pid >> 16) % 32}.{pid >> 8 & 255}.{pid & 254 | i}" for i in (0, 1))
+        urls = (f"zmq://{near}:24552?backoff=1s&say={near}:24562",
+                f"zmq://{far}:24552?backoff=1s&say={far}:24562&peers={near}:24562")
+        return *urls, lambda: Wires(dice, *((f"{host}:{port}", f"{host}:{port + 10}")
+                                            for host in (near, far) for port in (24552, 24553)))
+    return make
+
+
+def o6_zmq_through_a_wire_that_is_cut_stalled_and_ended(where):
+    dice = fresh_dice(29)
+    probe = Node(where, "probe")
+    if probe.run("carriers", "zmq")[0] != 0:
+        raise Skip("no zmq here")
+    through(where, meshes(dice), [
+        ("partition", while_it_is("partition")),
+        ("deaf one way", while_it_is("out partition", ["out"])),
+        ("deaf the other way", while_it_is("back partition", ["back"])),
+        ("stall", while_it_is("stall")), ("slow", bad_but_open("delay 50ms 20ms")),
+        ("cut after byte n", cut_after_some), ("reset", reset)])
 
 
 def o6_udp_through_a_wire_that_is_cut_deaf_and_stalled(where):
@@ -171,6 +218,7 @@ def who_was_away_catches_up_by_one_sync_over_udp(where):
 
 
 main([o6_tcp_through_a_wire_that_is_cut_deaf_stalled_and_ended,
+      o6_zmq_through_a_wire_that_is_cut_stalled_and_ended,
       o6_udp_through_a_wire_that_is_cut_deaf_and_stalled,
       o7_udp_through_loss_doubles_delay_and_another_order,
       who_was_away_catches_up_by_one_sync_over_tcp,

@@ -32,7 +32,7 @@ static bool is_at(const ki_zmq_peer *p, const ki_zmq_place *place) {
 }
 
 static bool is_mine(const ki_zmq *z, const ki_zmq_place *place) {
-    return ki_zmq_place_same(&z->own, place) ||
+    return ki_zmq_place_same(&z->own, place) || ki_zmq_place_same(&z->said, place) ||
            (z->has_main && ki_zmq_place_same(&z->main, place));
 }
 
@@ -274,8 +274,8 @@ static void greet_one(ki_zmq *z, ki_zmq_peer *p, uint32_t generation) {
     memcpy(h.name, z->name, ZMQ_NAME_SIZE);
     h.seen = r == NULL ? 0 : r->generation;
     h.shed = z->told_shed;
-    h.own[0] = z->own;
-    if (z->has_main && !ki_zmq_place_same(&z->own, &z->main)) {
+    h.own[0] = z->said;
+    if (z->has_main && z->say_text[0] == '\0' && !ki_zmq_place_same(&z->own, &z->main)) {
         h.own[h.own_count++] = z->main;
     }
     tell_of_others(z, p, &h);

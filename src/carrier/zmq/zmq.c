@@ -115,6 +115,22 @@ static int open_seed0(
     return ki_seed0_open(&z->seed0, &plan, err);
 }
 
+/* Only who has the place of the URL can be behind one tunnel or proxy. */
+static int read_say(ki_zmq *z, kith_error *err) {
+    z->said = z->own;
+    if (z->say_text[0] == '\0') {
+        return 0;
+    }
+    int r = ki_zmq_place_parse(&z->said, z->say_text, strlen(z->say_text), err);
+    if (r == 0 && (z->said.host[0] == '\0') != (z->main.host[0] == '\0')) {
+        r = ki_fail(err, KITH_E_CONFIG, "'%s' is not of our own kind", z->say_text);
+    }
+    if (r == 0 && !z->has_main) {
+        r = ki_fail(err, KITH_E_BUSY, "another link has the place of this URL already");
+    }
+    return r < 0 ? ki_fail_in(err, r, "say") : 0;
+}
+
 static int zmq_link_open(
     void *self, const char *place, const kith_host *host, kith_error *err) {
     ki_zmq *z = self;
@@ -146,6 +162,7 @@ static int zmq_link_open(
     if (r == 0 && !subscribe_mark(z, ZMQ_SUBSCRIBE, z->generation)) {
         r = ki_fail(err, KITH_E_MEMORY, "subscribe: %s", zmq_strerror(zmq_errno()));
     }
+    r = r < 0 ? r : read_say(z, err);
     r = r < 0 ? r : ki_zmq_seed(z, err);
     r = r < 0 ? r : ki_zmq_talk_start(z, err);
     if (r < 0) {
@@ -418,6 +435,8 @@ static int zmq_link_health(void *self, kith_error *err) {
 static const kith_option options[] = {
     { "peers", KITH_OPTION_TEXT, offsetof(ki_zmq, peers_text), 0, ZMQ_PEERS_TEXT, "", NULL,
         "places of others, with commas between; those of this URL are found without" },
+    { "say", KITH_OPTION_TEXT, offsetof(ki_zmq, say_text), 0, ZMQ_PLACE_MAX, "", NULL,
+        "tell others that we are there, where a tunnel or a proxy of ours listens" },
     { "hwm", KITH_OPTION_BYTES, offsetof(ki_zmq, hwm), 64 << 10, 256 << 20, "1M", NULL,
         "kept for each reader that is slow, at each end; then posts wait" },
     { "backoff", KITH_OPTION_TIME, offsetof(ki_zmq, backoff_ns), 100 * INT64_C(1000000),

@@ -63,7 +63,7 @@ typedef struct ki_zmq_topics {
 
 typedef struct ki_zmq {
     int64_t hwm, backoff_ns; /* options */
-    char peers_text[ZMQ_PEERS_TEXT + 1];
+    char peers_text[ZMQ_PEERS_TEXT + 1], say_text[ZMQ_PLACE_MAX + 1];
     int64_t query;
     int interop; /* 0: none; 1: seed 0, and then `seed` is all there is */
     bool bind, extended, patient;
@@ -72,6 +72,7 @@ typedef struct ki_zmq {
     /* Of open; then never changed. */
     const kith_host *host;
     ki_zmq_place main, own; /* where all of this URL meet; where we are */
+    ki_zmq_place said;      /* where others are told that we are */
     size_t seed_count;
     ki_zmq_place seeds[ZMQ_SEEDS_MAX]; /* main, and those of peers= */
     uint8_t name[ZMQ_NAME_SIZE], route[ZMQ_ROUTE_SIZE];
