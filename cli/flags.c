@@ -281,6 +281,17 @@ const kith_option sim_rows[] = {
     ROW(sim_flags, "svg", TEXT, svg, 0, PATH_TEXT_MAX, "",
         "also a picture, into this file"),
     ROW(sim_flags, "seed", INT, seed, 0, BIG, "1", "of everything that is drawn by lot"),
+    ROW(sim_flags, "nodes", INT, nodes, 2, 1000, NULL,
+        "whole nodes through faults: so many; preset: drawn, 3 to 8"),
+    ROW(sim_flags, "until", TIME, until_ns, INT64_C(1000000000), 30 * DAY, NULL,
+        "simulated time with faults; preset: drawn, 1 to 8 min"),
+    ROW(sim_flags, "seeds", TEXT, seeds, 0, 63, "",
+        "1..200: many, up to the first failure"),
+    ROW(sim_flags, "jobs", INT, jobs, 1, 64, "1", "so many seeds at once"),
+    ROW(sim_flags, "without", TEXT, without, 0, 127, "",
+        "leave these faults out: loss,repeat,delay,partition,crash,clock,sync,full,pause"),
+    YES(sim_flags, "shrink", shrink,
+        "when a seed fails: leave out what it takes not, and print the shorter command"),
     { .name = NULL },
 };
 /* clang-format on */

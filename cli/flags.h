@@ -106,8 +106,9 @@ typedef struct conform_flags {
 
 typedef struct sim_flags {
     char panel[64], svg[PATH_TEXT_MAX + 1];
-    bool all, quick;
-    int64_t seed;
+    bool all, quick, shrink;
+    int64_t seed, nodes, until_ns, jobs;
+    char seeds[64], without[128];
 } sim_flags;
 
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],

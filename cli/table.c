@@ -328,17 +328,27 @@ const command command_table[] = {
         ARGS("", 0, 0),
         .summary = "a swarm from one seed, held against what is promised",
         .detail =
+            "Whole nodes, with real stores on simulated disks, a simulated wire and "
+            "clocks, go "
+            "through what the seed draws: loss, repeats, delay, partitions, power cuts "
+            "with "
+            "torn writes, wrong clocks, failing syncs, full disks, pauses. Then all is "
+            "healed, "
+            "and nothing acknowledged may be lost, nothing counted twice, nothing "
+            "invented, and "
+            "all must end in one digest. The same seed prints the same bytes.\n"
             "Panels are figures that must lie between bounds: A error against the number "
             "of nodes, B claimed against true error, C what an answer reads, D gossip of "
             "results against leaves, E liars, H the own result, J decay. (F, G, I come "
             "later: they are absent, and said to be.) Worlds with a known truth are given "
-            "to the same functions that a node calls. The same seed prints the same bytes. "
-            "Ends with 1 when a figure is outside its bounds. With --all and without "
-            "--quick it works for some minutes.",
+            "to the same functions that a node calls. With --all and without --quick it "
+            "works for some minutes.\n"
+            "Ends with 1 when something is wrong, and says how to repeat it.",
         FLAGS(sim_rows, sim_flags),
         .bare = true,
         .exits = "0 1 64 70 74",
         .examples = { { "kith sim --panel E --quick --svg liars.svg", 0 },
+            { "kith sim --seed 71 --nodes 4 --until 20s", 0 },
             { "kith sim --panel Q", 64 } } },
     { .name = "bench",
         .run = verb_bench,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kith sim: a swarm in a box. */
+/* kith sim: panels, or whole nodes through faults. */
 #include "cli/sim/sim.h"
 #include "cli/verbs.h"
 
@@ -41,5 +41,9 @@ int verb_sim(const call *c) {
         }
         return sim_panels(c, which);
     }
-    return fault(c->out, E_TOGETHER, "sim", "--panel or --all is needed");
+    if (f->quick || f->svg[0] != '\0') {
+        return fault_do(c->out, E_TOGETHER, "sim", "kith help sim",
+            "--quick and --svg belong to --panel or --all");
+    }
+    return sim_faults(c);
 }

@@ -139,6 +139,10 @@ typedef struct kith_host {
         int (*each)(void *each_ctx, const kith_posting *what), void *each_ctx);
     /* For trace+ and for changes of state; the text has no newline. */
     void (*say)(void *ctx, const char *scheme, const char *text);
+    /* A carrier of the program's own, chosen by its scheme; its open finds what it
+     * needs at carrier_ctx. */
+    const struct kith_carrier *carrier;
+    void *carrier_ctx;
 } kith_host;
 
 typedef struct kith_carrier {

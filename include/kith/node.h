@@ -60,6 +60,12 @@ typedef struct kith_node_config {
     const kith_templates *templates; /* borrowed; NULL: the built-in ones alone */
     void (*event)(void *ctx, const kith_event *event); /* may be NULL */
     void *ctx;
+    /* A carrier of the program's own (kith_host), or NULL. */
+    const kith_carrier *carrier;
+    void *carrier_ctx;
+    /* Not 0: a simulation. Everything that is left to chance follows from it, what must
+     * be secret too, and no thread is begun: the same calls do the same. */
+    uint64_t seed;
 } kith_node_config;
 
 /* Links that cannot be reached now are tried again, 100 ms to 30 s apart; only a

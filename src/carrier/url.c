@@ -194,6 +194,10 @@ int kith_link_open(
     }
     size_t n = strcspn(url, "+:");
     ki_opening how = { .carrier = ki_carrier_find(url, n), .host = host };
+    const kith_carrier *own = host == NULL ? NULL : host->carrier;
+    if (own != NULL && strlen(own->scheme) == n && memcmp(own->scheme, url, n) == 0) {
+        how.carrier = own;
+    }
     if (how.carrier == NULL) {
         r = open_plugin(&how.plugin, url, n, host, &how.carrier, err);
         if (r < 0) {

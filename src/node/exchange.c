@@ -40,7 +40,10 @@ int ki_exchange_open(kith_node *n, ki_node_link *l) {
             return KITH_E_MEMORY;
         }
         kith_key_public(n->key, config.key);
-        ki_dice_system(config.secret, sizeof config.secret);
+        for (size_t i = 0; n->seed != 0 && i < sizeof config.secret; i++) {
+            config.secret[i] = (uint8_t) dice_roll(&n->dice);
+        }
+        if (n->seed == 0) ki_dice_system(config.secret, sizeof config.secret);
         config.seed = dice_roll(&n->dice);
         ki_sync_init(l->sync, &config, &n->index);
     }

@@ -11,7 +11,8 @@
 
 /* For sync, a node that was given no key makes one that dies with it. */
 static int take_key(kith_node *n, const kith_key *key, kith_error *err) {
-    ki_dice_system(&n->dice, sizeof n->dice);
+    n->dice = n->seed;
+    if (n->seed == 0) ki_dice_system(&n->dice, sizeof n->dice);
     n->key = key;
     if (key != NULL) {
         return 0;
@@ -112,11 +113,14 @@ int kith_node_open(
     n->relay = c->relay;
     n->event = c->event;
     n->ctx = c->ctx;
+    n->seed = c->seed;
+    n->host.carrier = c->carrier;
+    n->host.carrier_ctx = c->carrier_ctx;
     n->due_ns = now.mono_ns;
     n->wall_us = now.wall_us;
     ki_clock_open(n, now);
     ki_index_init(&n->index);
-    if (ki_verify_open(&n->verify, ki_verify_threads(), NULL) < 0) {
+    if (ki_verify_open(&n->verify, c->seed != 0 ? 0 : ki_verify_threads(), NULL) < 0) {
         free(n);
         return ki_fail(err, KITH_E_MEMORY, "open a node");
     }

@@ -72,6 +72,7 @@ struct kith_node {
     bool relay;
     void (*event)(void *ctx, const kith_event *event);
     void *ctx;
+    uint64_t seed; /* of a simulation, or 0 */
     uint64_t dice;
     size_t link_count;
     ki_node_link links[KITH_LINKS_MAX];

@@ -35,7 +35,7 @@ GOOD = {
     "pkt size": ["a.b", "--text", "x"],
     "pkt lint": ["00", 65],
     "addr": ["a.b"],
-    "sim": ["--panel", "C", "--quick"],
+    "sim": ["--nodes", "3", "--until", "2s"],
     "template new": ["one.txt"],
     "template show": ["unit-3"],
     "template lint": ["one.txt"],
