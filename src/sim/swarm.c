@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,13 +144,15 @@ static int make(ki_sim *s, uint32_t i, kith_error *err) {
     return r < 0 ? ki_fail(err, r, "simulated disk") : ki_sim_up(s, m, err);
 }
 
-static void remove_files(const ki_member *m) {
-    static const char *const tails[] = { "", "-wal", "-shm", "-lock", "-epoch" };
-    char name[SIM_PATH_MAX + 16];
-    for (size_t i = 0; m->disk != NULL && i < sizeof tails / sizeof *tails; i++) {
-        (void) snprintf(name, sizeof name, "%s%s", m->disk->path, tails[i]);
-        (void) unlink(name);
+/* What the stores left in the folder, set aside ones too: "3.db" and what begins so. */
+static void remove_files(const ki_sim *s) {
+    DIR *folder = s->report->disks > 0 ? opendir(s->config->folder) : NULL;
+    for (struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
+        size_t digits = strspn(e->d_name, "0123456789");
+        if (digits == 0 || strncmp(e->d_name + digits, ".db", 3) != 0) continue;
+        (void) unlinkat(dirfd(folder), e->d_name, 0);
     }
+    if (folder != NULL) (void) closedir(folder);
 }
 
 static void end(ki_sim *s) {
@@ -158,9 +161,9 @@ static void end(ki_sim *s) {
         kith_node_close(&m->node);
         kith_store_close(&m->store);
         kith_key_free(&m->key);
-        remove_files(m);
         ki_disk_free(&m->disk);
     }
+    remove_files(s);
     ki_net_close(&s->net);
     free(s->members);
     free(s->attempts);
