@@ -10,7 +10,7 @@ build="gcc libc6-dev pkgconf meson ninja-build
     libsodium-dev libsqlite3-dev libjansson-dev libinih-dev libzmq3-dev"
 # libclang-rt holds the sanitizers and libFuzzer; clang only recommends it.
 test="$build g++ clang clang-format libclang-rt-14-dev python3 python3-zmq faketime bindfs"
-bench="$test libprotobuf-dev protobuf-compiler nats-server hyperfine"
+bench="$test libprotobuf-dev protobuf-compiler nats-server hyperfine r-cran-metafor"
 # Two machines unlike this one: big-endian, and 32 bits.
 foreign="$build python3 qemu-user gcc-s390x-linux-gnu libc6-dev-s390x-cross
     gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"

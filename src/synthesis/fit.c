@@ -46,7 +46,11 @@ int ki_rows(const kith_leaf *leaves, size_t count, ki_row *ret_rows) {
             .at = (uint32_t) i,
             .leaf = &leaves[i] };
     }
-    if (count > 1) {
+    bool sorted = true; /* a store hands them out so */
+    for (size_t i = 1; i < count && sorted; i++) {
+        sorted = by_source(&ret_rows[i - 1], &ret_rows[i]) <= 0;
+    }
+    if (!sorted) {
         qsort(ret_rows, count, sizeof *ret_rows, by_source);
     }
     for (size_t i = 1; i < count; i++) {

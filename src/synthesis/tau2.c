@@ -64,16 +64,40 @@ double ki_tau2_dl(const ki_row *rows, size_t k) {
     return fmax(0, (at.q - at.wanted) * at.weight / (2 * at.pairs));
 }
 
-/* Q is convex and falling: from 0 the steps rise and cannot overshoot. */
+/* Q and its slope in one pass with one division a row, for equal relevances. Measured
+ * from the mean at 0, the mean at any tau2 is near, and the squares take little from each
+ * other. */
+static void quick_q(
+    const ki_row *rows, size_t k, double pivot, double tau2, double ret[2]) {
+    double w1 = 0, wd = 0, wdd = 0, w2 = 0, w2d = 0, w2dd = 0;
+    for (size_t i = 0; i < k; i++) {
+        double w = rows[i].omega / (rows[i].v + tau2), d = rows[i].y - pivot, part = w * d;
+        w1 += w;
+        wd += part;
+        wdd += part * d;
+        w2 += w * w;
+        w2d += w * part;
+        w2dd += part * part;
+    }
+    double m = wd / w1;
+    ret[0] = wdd - m * wd;
+    ret[1] = w2dd - m * (2 * w2d - m * w2);
+}
+
+/* 1 / Q rises and is concave: Q is a sum of b / (lambda + tau2), so 1 / Q is a parallel
+ * sum. From 0 its tangents reach the target too early and never too late. */
 double ki_tau2_where_q(const ki_row *rows, size_t k, double target) {
     CHECK(k >= 2);
+    CHECK(target > 0);
     double tau2 = 0, small = ki_typical_variance(rows, k);
+    ki_look zero = ki_look_at(rows, k, 0);
+    double at[2] = { zero.q, zero.slope };
     for (int n = 0; n < NEWTON_STEPS; n++) {
-        ki_look at = ki_look_at(rows, k, tau2);
-        double step = (at.q - target) / at.slope;
+        double step = (at[0] - target) / at[1] * (at[0] / target);
         if (!(step > 0)) break;
         tau2 += step;
         if (step <= NEAR * (tau2 + small)) break;
+        quick_q(rows, k, zero.mu, tau2, at);
     }
     CHECK(tau2 >= 0);
     return tau2;
