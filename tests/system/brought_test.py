@@ -48,15 +48,15 @@ class Wire:
         self.run.child.send_signal(signal.SIGUSR1)
         counted = lambda: [e["text"] for e in log.events[old:] if e["event"] == "state" and "refused " in e["text"]]
         expect(log.until(counted), "it ended", log.rest)
-        return counted()[-1].split(", ")
+        return {word: int(count) for word, count in (part.split() for part in counted()[-1].split(", "))}
 
     def judged(self, subject, bodies, refused):
         """All are refused, and the node goes on: the good packet behind them is read."""
         self.put(subject, bodies)
         good = self.other.good("post", "good.one", "--effect", "1", "--se", "1").split("\t")[0]
         self.other.good("sync", self.url)
-        wait_until(lambda: self.state()[0] == "accepted 1", "the next packet is read")
-        counted = int(self.state()[1].split()[1])
+        wait_until(lambda: self.state()["accepted"] == 1, "the next packet is read")
+        counted = self.state()["refused"]
         self.run.stop()
         equal(counted, refused, "refused, each once")
         equal({row["id"] for row in self.node.stored(">", "--expired", "--retracted")}, {good}, "the state")
