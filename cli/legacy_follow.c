@@ -32,16 +32,20 @@ static bool seen_before(watcher *w, const uint8_t id[KITH_ID_SIZE]) {
 /* topic NULL: a row of a store. */
 static void show(
     watcher *w, const char *topic, const kith_seed0 *p, const uint8_t id[KITH_ID_SIZE]) {
+    char from[sizeof p->node_id + 16];
     record r = record_of("legacy");
+    snprintf(from, sizeof from, "unsigned:%s", topic == NULL ? "" : p->node_id);
     as_column(
         topic == NULL ? put_absent(&r, "id") : put_hex(&r, "id", id, KITH_ID_SIZE), 4);
     as_column(put_text(&r, "subject", p->domain), 0);
     as_column(put_real(&r, "outcome_delta", p->outcome_delta), 4);
     as_column(put_real(&r, "confidence", p->confidence), 4);
     as_column(put_int(&r, "n_observations", p->n_observations), 0);
-    as_column(
-        topic == NULL ? put_absent(&r, "node_id") : put_text(&r, "node_id", p->node_id), 0);
-    if (topic != NULL) {
+    as_column(put_text(&r, "from", from), 0);
+    if (topic == NULL) {
+        put_absent(&r, "node_id");
+    } else {
+        put_text(&r, "node_id", p->node_id);
         put_text(&r, "context_hash", p->context_hash);
         put_real(&r, "timestamp", p->timestamp);
         put_text(&r, "topic", topic);

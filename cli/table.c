@@ -122,6 +122,9 @@ const command command_table[] = {
         ARGS("SUBJECT|PATTERN|id:HEX|cell:SUBJECT", 1, 1),
         .summary = "stored packets, newest first",
         .detail =
+            "What older programs said is among them, as unsigned:NAME: nobody signed it, "
+            "and "
+            "anybody may claim the name. --own leaves it out.\n"
             "cell:hvac.bearing.s0.0010ff gives those of that cell, by the templates that "
             "are kept; kith addr --near spells it.",
         FLAGS(get_rows, look_flags),
@@ -139,7 +142,8 @@ const command command_table[] = {
         .detail =
             "Ends with 1 when the evidence is insufficient, so that "
             "`kith ask X || fallback` works. A pattern gives a row for each subject, and "
-            "0 when at least one has an answer.",
+            "0 when at least one has an answer. What older programs said is counted with "
+            "--pool-unsigned alone; else a note says how much there is.",
         FLAGS(ask_rows, ask_flags),
         .exits = "0 1 64 74 75 78",
         .examples = { { "kith ask tests.runner", 1 },
@@ -240,6 +244,7 @@ const command command_table[] = {
         .klass = CLASS_RO,
         ARGS("[PATTERN]", 0, 1),
         .summary = "packets as JSON lines that import reads",
+        .detail = "Signed packets alone.",
         FLAGS(export_rows, file_flags),
         .exits = "0 64 74 75 78",
         .examples = { { "kith store export 'hvac.>' -o packets.jsonl", 0 } } },

@@ -80,9 +80,8 @@ bool ki_seed0_pattern_of(
     size_t tail = last_token(text, length);
     size_t whole = tail; /* with the dot behind it */
     size_t last = whole == 0 ? 0 : last_token(text, whole - 1);
-    if (whole > 0 && (tail == length || text[tail] == 'd' ||
-                         (whole - last == 4 && memcmp(text + last, "d-", 2) == 0))) {
-        bool outcome = memcmp(text + last, "d-", 2) == 0;
+    bool outcome = whole - last == 4 && memcmp(text + last, "d-", 2) == 0; /* d-0 */
+    if (whole > 0 && (tail == length || text[tail] == 'd' || outcome)) {
         whole = last;
         whole = outcome && whole > 0 ? last_token(text, whole - 1) : whole;
     }
