@@ -352,6 +352,10 @@ static void ranges_are_judged_before_pooling(void) {
     c.t_end_us += INT64_C(1800000000);
     c.span_s = 1800;
     EXPECT(kith_template_fault(t, &c) == NULL);
+    c.t_end_us--; /* the data begin behind the instant before the hour */
+    EXPECT(kith_template_fault(t, &c) == NULL);
+    c.t_end_us--;
+    EXPECT(strstr(kith_template_fault(t, &c), "window") != NULL);
     kith_template_free(&t);
 }
 
