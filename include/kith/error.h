@@ -43,6 +43,7 @@ enum {
     KITH_E_MISSING = -12,  /* what was named is not there */
     KITH_E_CONFIG = -13,   /* a setting makes no sense */
     KITH_E_REPLACED = -14, /* another medium stands where the one we knew was */
+    KITH_E_SPENT = -15,    /* no privacy budget is left for it; kith/ledger.h */
 
     /* -100 and below: why a packet was refused, kith/packet.h. */
     KITH_E_REFUSED = -100,

@@ -25,6 +25,7 @@ const char *kith_error_name(int code) {
     case KITH_E_MISSING: return "missing";
     case KITH_E_CONFIG: return "bad setting";
     case KITH_E_REPLACED: return "another medium";
+    case KITH_E_SPENT: return "budget spent";
     default: return code <= KITH_E_REFUSED ? "refused" : "unknown";
     }
 }

@@ -39,14 +39,14 @@ static void cuts_what_is_too_long(void) {
 }
 
 static void every_code_has_its_own_name(void) {
-    for (int a = KITH_E_REPLACED; a <= KITH_STOP; a++) {
+    for (int a = KITH_E_SPENT; a <= KITH_STOP; a++) {
         EXPECT(strcmp(kith_error_name(a), "unknown") != 0);
         for (int b = a + 1; b <= KITH_STOP; b++) {
             EXPECT(strcmp(kith_error_name(a), kith_error_name(b)) != 0);
         }
     }
     EXPECT(strcmp(kith_error_name(KITH_STOP + 1), "unknown") == 0);
-    EXPECT(strcmp(kith_error_name(KITH_E_REPLACED - 1), "unknown") == 0);
+    EXPECT(strcmp(kith_error_name(KITH_E_SPENT - 1), "unknown") == 0);
 }
 
 /* What may go well the next time, as it is. */

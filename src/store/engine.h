@@ -11,6 +11,8 @@
 #include <kith/heard.h>
 #include <kith/store.h>
 
+#include "store/ledger.h"
+
 typedef struct ki_outbox {
     const char *way;
     bool relay;
@@ -58,6 +60,10 @@ typedef struct ki_engine {
     int (*backup)(void *self, const char *path, kith_error *err);
     uint64_t (*version)(void *self);
     int (*wake_fd)(void *self);
+    /* NULL: this store forgets, so it keeps no accounts of privacy. */
+    int (*ledger)(void *self, const ki_ledger_op *op, kith_account *ret, kith_error *err);
+    int (*ledger_each)(void *self, int64_t now_us,
+        int (*each)(void *ctx, const kith_account *account), void *ctx, kith_error *err);
 } ki_engine;
 
 extern const ki_engine ki_engine_sqlite;

@@ -287,4 +287,6 @@ const ki_engine ki_engine_sqlite = {
     .backup = ki_lite_backup,
     .version = lite_version,
     .wake_fd = lite_wake_fd,
+    .ledger = ki_lite_ledger,
+    .ledger_each = ki_lite_ledger_each,
 };

@@ -15,6 +15,7 @@
  *   lite_ask.c     readers, and what all questions share
  *   lite_find.c    questions; lite_latest.c, lite_outbox.c: those of pooling, of carriers
  *   lite_state.c   small state, stats, check, backup
+ *   lite_ledger.c  accounts of privacy
  *   log.c          the log before SQLite sees it: whole, cut off or damaged
  *   damage.c       pages as they lie there; copies
  *   salvage.c      packets out of damaged files
@@ -71,6 +72,8 @@ typedef enum lite_sql {
     SQL_STATE_GET,
     SQL_STATE_SET,
     SQL_STATE_DELETE,
+    SQL_STATE_KEEP,
+    SQL_STATE_RANGE,
     SQL_PAGES,
     SQL_FREE_PAGES,
     SQL_EXPIRED,
@@ -251,6 +254,7 @@ typedef struct lite {
     _Atomic uint64_t evicted, refused_full, duplicates, equivocations, commits, shared;
     _Atomic uint64_t era;  /* readers of an older one are closed, not kept */
     _Atomic uint64_t file; /* the inode that is open */
+    _Atomic uint64_t life; /* of the store, as accounts of privacy see it */
     _Atomic bool damaged;  /* found by a reader: the next leader looks after it */
 
     /* Guards what stats say of health. */
@@ -361,6 +365,16 @@ void ki_lite_pending_done(lite *s, bool committed);
 int ki_lite_stats(void *self, kith_store_stat *ret, kith_error *err);
 int ki_lite_head(void *self, uint64_t *ret_last, uint64_t *ret_evicted, kith_error *err);
 int ki_lite_backup(void *self, const char *path, kith_error *err);
+
+/* ---- lite_ledger.c ---- */
+
+/* The epoch was settled: rows of another life are locked. */
+void ki_lite_ledger_born(lite *s, uint64_t generation, uint64_t epoch);
+int ki_lite_ledger(void *self, const ki_ledger_op *op, kith_account *ret, kith_error *err);
+int ki_lite_ledger_each(void *self, int64_t now_us,
+    int (*each)(void *ctx, const kith_account *account), void *ctx, kith_error *err);
+/* A state out of a damaged file. false: it is none of the ledger's. */
+bool ki_lite_ledger_back(lite *s, const char *name, const void *bytes, size_t length);
 
 /* ---- salvage.c ---- */
 

@@ -93,6 +93,9 @@ static const char *const statements[SQL_MAX] = {
     [SQL_STATE_GET] = "SELECT saved FROM state WHERE name = ?1",
     [SQL_STATE_SET] = "INSERT INTO state VALUES(?1, ?2)"
                       " ON CONFLICT(name) DO UPDATE SET saved = ?2",
+    [SQL_STATE_KEEP] = "INSERT INTO state VALUES(?1, ?2) ON CONFLICT(name) DO NOTHING",
+    [SQL_STATE_RANGE] = "SELECT name, saved FROM state WHERE name >= ?1 AND name < ?2"
+                        " ORDER BY name",
     [SQL_STATE_DELETE] = "DELETE FROM state WHERE name = ?1",
     [SQL_PAGES] = "PRAGMA page_count",
     [SQL_FREE_PAGES] = "PRAGMA freelist_count",

@@ -70,6 +70,7 @@ static int settle_epoch(lite *s, bool fresh, bool raise, kith_error *err) {
     s->epoch = s->epoch > e.epoch ? s->epoch : e.epoch;
     (void) pthread_mutex_unlock(&s->own_lock);
     s->generation = e.generation;
+    ki_lite_ledger_born(s, e.generation, e.epoch);
     return 0;
 }
 

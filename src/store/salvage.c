@@ -191,6 +191,7 @@ static void bring_states(lite *s, const char *path) {
         size_t n = 0;
         if (name == NULL || bytes == NULL || length > KITH_STATE_MAX ||
             strlen(name) > KITH_STATE_NAME_MAX ||
+            ki_lite_ledger_back(s, name, bytes, (size_t) length) ||
             ki_lite_load(s, name, have, sizeof have, &n) != KITH_E_MISSING) {
             continue;
         }

@@ -192,6 +192,9 @@ int kith_store_save(kith_store *store, const char *name, const void *bytes, size
     if (n == 0 || n > KITH_STATE_NAME_MAX || length > KITH_STATE_MAX) {
         return ki_fail(err, KITH_E_ARG, "save: 1 to 240 bytes of name, 4096 of state");
     }
+    if (strncmp(name, LEDGER_PREFIX, sizeof LEDGER_PREFIX - 1) == 0) {
+        return ki_fail(err, KITH_E_ARG, "save: that name is the ledger's");
+    }
     ki_saved what = { name, bytes, length, now };
     return store->engine->save(store->self, &what, err);
 }
@@ -251,4 +254,66 @@ uint64_t kith_store_version(kith_store *store) {
 int kith_store_wake_fd(kith_store *store) {
     CHECK(store != NULL);
     return store->engine->wake_fd(store->self);
+}
+
+/* ---- accounts of privacy, kith/ledger.h ---- */
+
+static int refuse_ledger(const kith_store *store, const char *records, kith_error *err) {
+    if (store->engine->ledger == NULL) {
+        return ki_fail(err, KITH_E_NOTSUP,
+            "a store in memory forgets what was spent, so nothing private is posted from "
+            "it");
+    }
+    size_t n = records == NULL ? 0 : strlen(records);
+    const char *why = n == 0 ? "empty" : kith_subject_fault(records, false);
+    if (n > KITH_RECORDS_MAX || why != NULL) {
+        return ki_fail(err, KITH_E_ARG,
+            "%.80s: records are named by 1 to 64 bytes, like a subject",
+            records == NULL ? "" : records);
+    }
+    return 0;
+}
+
+int kith_ledger_grant(kith_store *store, const char *records, uint64_t limit,
+    int64_t period_us, int64_t now_us, kith_error *err) {
+    CHECK(store != NULL);
+    int r = refuse_ledger(store, records, err);
+    if (r == 0 && (limit > KITH_GRANT_MAX || period_us < 0 || now_us < 0)) {
+        r = ki_fail(
+            err, KITH_E_ARG, "a grant is rho 65536 at most, its period not below 0");
+    }
+    ki_ledger_op op = { .grant = true,
+        .records = records,
+        .limit = limit,
+        .period_us = period_us,
+        .now_us = now_us };
+    return r < 0 ? r : store->engine->ledger(store->self, &op, NULL, err);
+}
+
+int kith_ledger_spend(
+    kith_store *store, const kith_debit *debit, kith_account *ret, kith_error *err) {
+    CHECK(store != NULL);
+    CHECK(debit != NULL);
+    int r = refuse_ledger(store, debit->records, err);
+    if (r == 0 && (debit->rho == 0 || debit->rho > KITH_GRANT_MAX || debit->now_us < 0)) {
+        r = ki_fail(err, KITH_E_ARG, "a debit is above 0 and at most rho 65536");
+    }
+    if (r == 0 && kith_subject_fault(debit->subject, false) != NULL) {
+        r = ki_fail(err, KITH_E_ARG, "%.140s: %s", debit->subject,
+            kith_subject_fault(debit->subject, false));
+    }
+    ki_ledger_op op = {
+        .records = debit->records, .debit = debit, .now_us = debit->now_us
+    };
+    return r < 0 ? r : store->engine->ledger(store->self, &op, ret, err);
+}
+
+int kith_ledger_each(kith_store *store, int64_t now_us,
+    int (*each)(void *ctx, const kith_account *account), void *ctx, kith_error *err) {
+    CHECK(store != NULL);
+    CHECK(each != NULL);
+    if (store->engine->ledger_each == NULL) {
+        return 0;
+    }
+    return store->engine->ledger_each(store->self, now_us, each, ctx, err);
 }
