@@ -5,6 +5,7 @@
 #include "cli/templates.h"
 
 #include <kith/address.h>
+#include <kith/privacy.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -222,6 +223,15 @@ static int judge(const kith_template *t, const kith_content *c, char why[WHY_MAX
     return E_EVIDENCE;
 }
 
+static bool looks_private(const char *text, char why[WHY_MAX]) {
+    size_t at, length;
+    kith_lint found = kith_text_lint(text, strlen(text), &at, &length);
+    if (found == KITH_LINT_FINE) return false;
+    snprintf(why, WHY_MAX, "'%.*s' looks like %s", (int) length, text + at,
+        kith_lint_words(found));
+    return true;
+}
+
 int evidence_content(const post_flags *f, uint64_t given, const char *subject,
     int64_t now_us, kith_content *ret, char why[WHY_MAX]) {
     kith_content c = { .type = KITH_LEAF };
@@ -239,6 +249,7 @@ int evidence_content(const post_flags *f, uint64_t given, const char *subject,
         c.conclusion = (uint16_t) f->conclusion;
     }
     if (has(given, "text")) {
+        if (!f->unlinted && looks_private(f->text, why)) return E_TEXT;
         c.has |= KITH_HAS_TEXT;
         c.text_length = (uint8_t) strlen(f->text);
         memcpy(c.text, f->text, c.text_length);

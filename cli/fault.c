@@ -105,6 +105,10 @@ const fault_row fault_table[] = {
 
     { E_NOTHING, EXIT_NOTHING, false, "nothing matched {}",
         "the store holds no such packet", "kith get '>' --last 10 shows what is there" },
+    { E_BUDGET, EXIT_DENIED, false, "no privacy budget: {}",
+        "what was granted for these records is spent", "kith budget" },
+    { E_TEXT, EXIT_DATA, false, "text refused: {}", "it looks like what should not leave",
+        "say it in words; or, if it is nobody's, add --unlinted" },
 
     { E_TEMPLATE, EXIT_DATA, false, "no such template: {}",
         "no template of that name, name@version or id is kept here",
@@ -217,6 +221,7 @@ int fault_kith(const out *o, fault_id otherwise, const char *about, const kith_e
     switch (err->code) {
     case KITH_E_MEMORY: id = E_MEMORY; break;
     case KITH_E_SPACE: id = E_FULL; break;
+    case KITH_E_SPENT: id = E_BUDGET; break;
     case KITH_E_BUSY: id = E_BUSY; break;
     case KITH_E_CORRUPT: id = otherwise == E_NO_KEY ? E_KEY_DAMAGED : E_DAMAGED; break;
     case KITH_E_NOTSUP: id = otherwise == E_URL ? E_URL : E_NEWER; break;

@@ -63,6 +63,8 @@ typedef enum fault_id {
     E_LEVEL = 44,     /* --wait: no carrier of that level */
 
     E_NOTHING = 50, /* nothing matched */
+    E_BUDGET = 51,  /* no privacy budget is left for it */
+    E_TEXT = 52,    /* a text that looks like what should not leave */
 
     E_TEMPLATE = 53,  /* no such template here */
     E_DOCUMENT = 54,  /* a text that is no template */

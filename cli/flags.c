@@ -72,7 +72,9 @@ const kith_option common_rows[] = {
         ROW(post_flags, "effects", TEXT, effects, 0, 127, "",                              \
             "2 to 4 effects that belong together, by commas"),                             \
         ROW(post_flags, "covariance", TEXT, covariance, 0, 319, "",                        \
-            "theirs, by commas: the lower triangle, row by row")
+            "theirs, by commas: the lower triangle, row by row"),                          \
+        YES(post_flags, "unlinted", unlinted,                                              \
+            "let a text through that looks like raw data or an identifier")
 
 const kith_option post_rows[] = {
     EVIDENCE_ROWS,
@@ -86,6 +88,26 @@ const kith_option post_rows[] = {
         "use this carrier and none of the configured"),
     ONE(post_flags, "legacy", legacy, "none", "none|seed0",
         "say it to readers of an older program, from the carrier URL, and store nothing"),
+    YES(post_flags, "private", private,
+        "a mean of --samples behind noise, paid from the budget of its records"),
+    ROW(post_flags, "records", TEXT, records, 1, KITH_RECORDS_MAX, "records",
+        "private: whose account pays; one for all subjects fed by the same people"),
+    ROW(post_flags, "lower", REAL, lower, -BIG, BIG, NULL,
+        "private: smaller samples count as this; chosen before looking at them"),
+    ROW(post_flags, "upper", REAL, upper, -BIG, BIG, NULL,
+        "private: larger samples count as this"),
+    ROW(post_flags, "grid", REAL, grid, 0, BIG, "0",
+        "private: samples are rounded to steps of this; 0 is a 1024th of the way"),
+    ROW(post_flags, "rho", REAL, rho, 0, 64, NULL, "private: what it may cost, as rho"),
+    ROW(post_flags, "epsilon", REAL, epsilon, 0, 100, NULL,
+        "private: what it may cost, as epsilon at delta 1e-6"),
+    ONE(post_flags, "noise", noise, "gauss", "gauss|laplace", "private: its kind"),
+    ROW(post_flags, "sd", REAL, sd, 0, BIG, "0",
+        "private: the deviation of single samples, publicly known; 0: half the way"),
+    ROW(post_flags, "per-person", INT, per_person, 1, 1024, "1",
+        "private: samples of one person at most"),
+    ROW(post_flags, "at-least", INT, at_least, KITH_PRIVATE_N_MIN, U32, "20",
+        "private: fewer samples are refused"),
     { .name = NULL },
 };
 
@@ -249,6 +271,15 @@ const kith_option help_rows[] = {
     YES(help_flags, "a", all,
         "also commands that come later, and programs kith-NAME on PATH"),
     YES(help_flags, "markdown", markdown, "the whole reference, as in docs/cli.md"),
+    { .name = NULL },
+};
+
+const kith_option budget_rows[] = {
+    ROW(budget_flags, "rho", REAL, rho, 0, 65536, NULL, "the limit, as rho"),
+    ROW(budget_flags, "epsilon", REAL, epsilon, 0, 1000, NULL,
+        "the limit, as epsilon at delta 1e-6"),
+    ROW(budget_flags, "renew", TIME, renew_ns, 0, 3652 * DAY, "0s",
+        "the limit is anew after so long; 0 is never"),
     { .name = NULL },
 };
 

@@ -5,6 +5,7 @@
 #define CLI_FLAGS_H
 
 #include <kith/carrier.h>
+#include <kith/ledger.h>
 #include <kith/option.h>
 
 #define PATH_TEXT_MAX 1023
@@ -25,10 +26,20 @@ typedef struct post_flags {
     char samples[PATH_TEXT_MAX + 1], near[1024], text[161], at[40];
     int64_t ttl_ns, span_ns, wait_ns;
     int measure, wait;
-    bool dry_run;
+    bool dry_run, unlinted;
     char carrier[KITH_URL_MAX + 1], template[64];
     const struct kith_templates *known; /* no flag: what --template may name */
+    bool private;                       /* what follows goes with it */
+    double lower, upper, grid, sd, rho, epsilon;
+    int64_t at_least, per_person;
+    int noise;
+    char records[KITH_RECORDS_MAX + 1];
 } post_flags;
+
+typedef struct budget_flags {
+    double rho, epsilon;
+    int64_t renew_ns;
+} budget_flags;
 
 typedef struct look_flags { /* get, follow */
     int64_t last, limit, for_ns;
@@ -114,6 +125,6 @@ typedef struct sim_flags {
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
     why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
     help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[], pool_rows[],
-    effect_rows[], sim_rows[], template_rows[];
+    effect_rows[], sim_rows[], template_rows[], budget_rows[];
 
 #endif

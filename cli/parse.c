@@ -113,6 +113,11 @@ static int choose(parsed *p, out *o, int argc, const char *const *argv, int *ret
         *ret_next = 3;
         return 0;
     }
+    p->command = argc > 2 ? command_find(name, argv[2]) : NULL; /* budget, budget grant */
+    if (p->command != NULL) {
+        *ret_next = 3;
+        return 0;
+    }
     p->command = command_find(name, NULL);
     if (p->command == NULL) return no_command(o, name);
     if (p->command->run == NULL) return fault(o, E_LATER, name, NULL);

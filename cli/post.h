@@ -22,6 +22,8 @@ int post_failed(const call *c, const char *about, const kith_post *post);
 int wait_level(const call *c, const poster *p, uint64_t arrival);
 /* The evidence of the flags, as a content; 0, or the exit code after it was told. */
 int post_content(const call *c, const char *subject, kith_time now, kith_content *ret);
+/* A mean behind noise: --private. */
+int post_private(const call *c);
 /* JSON lines from stdin. */
 int post_lines(const call *c);
 

@@ -77,9 +77,16 @@ const command command_table[] = {
             "A carrier that is down is no failure: the packet waits in the store.\n"
             "post --legacy seed0 URL SUBJECT waits (-W) until a reader of that program "
             "follows the topic, and says it once, unsigned and unstored. What seed 0 has "
-            "no field for is refused.",
+            "no field for is refused.\n"
+            "post --private takes a mean of --samples, clips each to --lower and --upper, "
+            "and "
+            "adds noise that hides every single person; what that costs is paid before, "
+            "from the budget of --records, and refused with 77 when it is spent. Text is "
+            "looked at: what resembles an identifier, an address, a path, a time or raw "
+            "data "
+            "is refused.",
         FLAGS(post_rows, post_flags),
-        .exits = "0 64 65 69 74 75 78 124 130",
+        .exits = "0 64 65 69 74 75 76 77 78 124 130",
         .examples = { { "kith post hvac.bearing --effect 0.12 --se 0.03 -n 240", 0 },
             { "kith post tests.runner --hits 11 --tries 12 --text 'needs --forked'", 0 },
             { "kith post hvac.bearing --effect 0.12 --confidence 0.87 -n 240", 0 },
@@ -420,6 +427,45 @@ const command command_table[] = {
                           0 },
             { "printf 'r,n\\n1.5,20\\n' | kith effect --measure ZCOR", 65 } } },
 
+    { .name = "budget",
+        .run = verb_budget,
+        .group = trust,
+        .klass = CLASS_RO,
+        ARGS("[RECORDS|SUBJECT]", 0, 1),
+        .summary = "privacy spent, left and when it renews; budget grant",
+        .detail =
+            "A row for each account of records, and one for each of its subjects. What is "
+            "left is left to all subjects of the records together. Spent is counted as "
+            "rho, "
+            "which adds, and shown as epsilon at delta 1e-6 too; --json adds what was "
+            "spent "
+            "ever, over all periods. A locked account comes from another life of the "
+            "store, "
+            "a backup for one, and may not know all that was spent: grant it anew. Ends "
+            "with "
+            "1 when there is none.",
+        .exits = "0 1 64 74 75 78",
+        .examples = { { "kith budget", 1 } } },
+    { .name = "budget",
+        .noun = "grant",
+        .run = verb_budget_grant,
+        .group = trust,
+        .klass = CLASS_DANGER,
+        ARGS("RECORDS", 1, 1),
+        .summary = "how much may be said of these records, and unlock them",
+        .detail =
+            "The limit holds for all that was and will be spent: granting again gives "
+            "nothing back. With --renew it holds for each period; that is sound where "
+            "nobody "
+            "is in two of them, and for the others both count.",
+        FLAGS(budget_rows, budget_flags),
+        .exits = "0 64 74 75 76 78",
+        .examples = { { "kith budget grant ward --epsilon 2 --renew 90d", 0 },
+            { "seq 1 40 | kith post --private ward.load --samples - --lower 0 --upper 40 "
+              "--epsilon 0.5 --records ward",
+                0 },
+            { "kith budget ward --json", 0 } } },
+
     { .name = "pkt",
         .noun = "decode",
         .run = verb_pkt_decode,
@@ -547,7 +593,6 @@ const command command_table[] = {
     LATER("pair", trust, "join two machines by a spoken code"),
     LATER("roster", trust, "rights per key"),
     LATER("elections", trust, "standings of rival templates"),
-    LATER("budget", trust, "privacy spent, limit, reset date"),
     LATER("drill", trust, "measured shift by liars, on a copy"),
     LATER("bridge", carriers, "packets from one carrier to another"),
     LATER("breaker", safety, "state, cause, next probe"),

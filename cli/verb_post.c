@@ -215,8 +215,12 @@ static int post(const call *c) {
         if (flag_given(c, "samples")) {
             return fault(c->out, E_TOGETHER, "- and --samples", "both are evidence");
         }
+        if (f->private) {
+            return fault(c->out, E_TOGETHER, "- and --private", "it needs --samples");
+        }
         return post_lines(c);
     }
+    if (f->private) return post_private(c);
     kith_time now = kith_time_now();
     kith_post *post = calloc(1, sizeof *post);
     if (post == NULL) return fault(c->out, E_MEMORY, "a packet", NULL);

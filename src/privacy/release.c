@@ -18,7 +18,7 @@ enum {
 #define RHO_LOW  0x1p-29 /* a packet can say half of it: the price may be below the offer */
 #define RHO_HIGH 0x1p6
 #define V_DP_LOW 0x1p-40
-#define FAR      45 /* standard deviations beyond which no noise is drawn in any life */
+#define FAR      20 /* standard deviations beyond which no noise is drawn in any life */
 
 static void check(const kith_release *r) {
     CHECK(r->cells >= 1 && r->cells <= CELLS_MAX);

@@ -104,6 +104,9 @@ def data():
     provoke("E025", h, "post", "a.b", "--samples", "-", stdin="1\n")
     provoke("E025", h, "post", "a.b", "--samples", "-", stdin="nan\n1\n")
     provoke("E026", h, "post", "a.b", "--samples", "/nope")
+    provoke("E052", h, "post", "a.b", "--text", "at 14:05")
+    provoke("E051", h, "post", "--private", "a.b", "--samples", "-", "--lower", "0", "--upper", "9", "--rho", "1",
+            stdin="1\n" * 20)
     provoke("E029", h, "pool", stdin="effect,variance\n1,0\n")
     provoke("E027", h, "get", "id:zz")
     provoke("E027", h, "retract", "12")

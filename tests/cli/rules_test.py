@@ -28,6 +28,8 @@ GOOD = {
     "conform": ["mem://rules", "--only", "nothing-begins-so", 1],
     "bench": ["--no-such", 69],
     "store proofs": [1],
+    "budget": [1],
+    "budget grant": ["ward", "--rho", "1"],
     "store import": ["packets.jsonl"],
     "store backup": ["copy{n}.db"],
     "pkt decode": ["{packet}"],
@@ -43,7 +45,7 @@ GOOD = {
     "config check": ["--config", "some.conf"],
     "config explain": ["store.url"],
 }
-SILENT = {"run", "conform", "bench", "store proofs"}  # nothing on stdout when called as above
+SILENT = {"run", "conform", "bench", "store proofs", "budget"}  # nothing on stdout when called as above
 FOREIGN = {"bench"}                   # hands its words on to another program
 SLOW = {"demo"}                       # shown by cli/demo, too slow for every rule
 
@@ -267,7 +269,7 @@ def a_misspelt_command_is_answered_with_the_nearest():
     for title in b.commands:
         words = title.split()
         last = words[-1]
-        if len(last) < 4:
+        if len(last) < 4 or " ".join(words[:-1]) in b.commands:  # which takes it for an argument
             continue
         for wrong in (last[:1] + last[2:], last[0] + last[2] + last[1] + last[3:], last + "s"):
             if " ".join(words[:-1] + [wrong]) in b.commands:
