@@ -138,6 +138,19 @@ static void a_lone_packet_is_stored_in_the_turn_that_brought_it(void) {
     leave_all();
 }
 
+/* A stranger who never stops does not keep a packet waiting that came between. */
+static void a_packet_in_a_stream_of_rubbish_is_stored_at_once(void) {
+    make_flood(0);
+    for (int i = 0; i < FLOOD; i++) flood[i].bytes[0] ^= i != 20 ? 2 : 0;
+    member *me = join("mem://rubbish?ring=16M");
+    kith_link *link = pour("mem://rubbish?ring=16M", 1);
+    if (kith_node_step(me->node, now) < 0) abort();
+    EXPECT(me->refused > 20 && me->refused < FLOOD - 1);
+    EXPECT_INT(packets(me), 1);
+    kith_link_close(&link);
+    leave_all();
+}
+
 static const test_case cases[] = {
     { "a_flood_is_stored_in_the_order_in_which_it_came",
         a_flood_is_stored_in_the_order_in_which_it_came },
@@ -147,6 +160,8 @@ static const test_case cases[] = {
         what_comes_three_times_in_a_flood_counts_once },
     { "a_node_that_is_closed_stores_what_it_had_pulled",
         a_node_that_is_closed_stores_what_it_had_pulled },
+    { "a_packet_in_a_stream_of_rubbish_is_stored_at_once",
+        a_packet_in_a_stream_of_rubbish_is_stored_at_once },
     { "a_lone_packet_is_stored_in_the_turn_that_brought_it",
         a_lone_packet_is_stored_in_the_turn_that_brought_it },
 };

@@ -140,11 +140,11 @@ static void take(
     }
 }
 
-/* Returns how many items there were; *ret_dry: all, it has no more. */
-static int pull(kith_node *n, ki_node_link *l, kith_time now, bool *ret_dry) {
+/* Returns how many items there were. */
+static int pull(kith_node *n, ki_node_link *l, kith_time now) {
     int seen = 0;
-    *ret_dry = l->link == NULL || now.mono_ns < l->inbox_ns;
-    while (!*ret_dry && seen < NODE_PULLS && n->heard_count < NODE_HEARD) {
+    bool dry = l->link == NULL || now.mono_ns < l->inbox_ns;
+    while (!dry && seen < NODE_PULLS && n->heard_count < NODE_HEARD) {
         kith_item item;
         ki_flight *f = ki_verify_next(n->verify);
         int r = f == NULL ? KITH_FULL : kith_link_pull(l->link, &item);
@@ -157,8 +157,8 @@ static int pull(kith_node *n, ki_node_link *l, kith_time now, bool *ret_dry) {
             take(n, l, &item, f, now);
         }
         /* A failure: health says why. A bad format: counted by the link. */
-        *ret_dry = r == KITH_EMPTY || (r < 0 && r != KITH_E_FORMAT);
-        seen += !*ret_dry;
+        dry = r == KITH_EMPTY || (r < 0 && r != KITH_E_FORMAT);
+        seen += !dry;
     }
     return seen;
 }
@@ -307,10 +307,10 @@ static int store(kith_node *n, size_t ready, kith_time now) {
 }
 
 /* Stores what is ready when all of it is, or when that is much: the more waits, the
- * fewer commits. A lone packet is checked and stored in the turn that brought it. */
-static int store_some(kith_node *n, bool dry, kith_time now) {
-    bool full = ki_verify_next(n->verify) == NULL;
-    if (dry || full) {
+ * fewer commits. While much comes the threads check, until nothing more fits; what is
+ * little, or came alone, is checked and stored in the turn that brought it. */
+static int store_some(kith_node *n, size_t came, kith_time now) {
+    if (came < NODE_BATCH || ki_verify_next(n->verify) == NULL) {
         ki_verify_help(n->verify, NODE_BATCH);
     }
     size_t ready = ki_verify_ready(n->verify);
@@ -322,21 +322,19 @@ static int store_some(kith_node *n, bool dry, kith_time now) {
 
 int ki_inbox_turn(kith_node *n, kith_time now) {
     int seen = 0;
-    bool dry = true;
+    size_t before = ki_verify_count(n->verify);
     n->now = now;
     for (size_t i = 0; i < n->link_count; i++) { /* each is first in its turn */
-        bool one_dry = true;
         ki_node_link *l = &n->links[(n->turn + i) % n->link_count];
-        seen += pull(n, l, now, &one_dry);
+        seen += pull(n, l, now);
         int r = ki_heard_commit(n, l, now);
         if (r < 0) {
             return r;
         }
-        dry = dry && one_dry;
     }
     n->turn++;
     if (ki_verify_count(n->verify) > 0) {
-        int r = store_some(n, dry, now);
+        int r = store_some(n, ki_verify_count(n->verify) - before, now);
         if (r < 0) {
             return r;
         }
@@ -353,6 +351,6 @@ void ki_inbox_close(kith_node *n) {
     n->event = NULL; /* nobody waits for news of it */
     while (r == 0 && ki_verify_count(n->verify) > 0) {
         ki_verify_help(n->verify, VERIFY_RING);
-        r = store_some(n, true, n->now);
+        r = store_some(n, 0, n->now);
     }
 }
