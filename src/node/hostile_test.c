@@ -109,6 +109,32 @@ static void c1_what_a_wrong_clock_refused_comes_when_it_is_right(void) {
     leave_all();
 }
 
+/* Others are at ease meanwhile: what it cut off as expired is no floor for ever. */
+static void c1_a_clock_that_was_years_ahead_hides_nothing_afterwards(void) {
+    const int64_t years = INT64_C(315360000000000);
+    join("mem://ahead");
+    member *wrong = join("mem://ahead");
+    for (int i = 0; i < 3; i++) post(&m[0], "a.b", i);
+    run(10000);
+    EXPECT_INT(wrong->accepted, 3);
+    kith_post brief = leaf("a.c", 1);
+    brief.content.ttl_s = 1800; /* it expires before those that are cut off */
+    for (int i = 0; i < 2000; i++) {
+        kith_time theirs = { now.mono_ns, now.wall_us + years };
+        if (i == 500)
+            EXPECT_INT(kith_store_post(m[0].store, m[0].key, &brief, 1, now, NULL), 0);
+        if (kith_node_step(m[0].node, now) < 0) abort();
+        if (kith_node_step(wrong->node, theirs) < 0) abort();
+        now.mono_ns += 10 * MS;
+        now.wall_us += 10000;
+    }
+    EXPECT_INT(wrong->last_refusal, KITH_R_EXPIRED);
+    EXPECT_INT(wrong->accepted, 3);
+    run(60000);
+    EXPECT_INT(wrong->accepted, 4);
+    leave_all();
+}
+
 /* A shared file: read by a thread, which gets its time. */
 static char file_folder[64], file_url[96];
 
@@ -313,6 +339,8 @@ static const test_case cases[] = {
         c1_a_clock_far_ahead_is_refused_and_a_past_one_judged_by_its_ttl },
     { "c1_what_a_wrong_clock_refused_comes_when_it_is_right",
         c1_what_a_wrong_clock_refused_comes_when_it_is_right },
+    { "c1_a_clock_that_was_years_ahead_hides_nothing_afterwards",
+        c1_a_clock_that_was_years_ahead_hides_nothing_afterwards },
     { "c1_an_unsigned_packet_of_the_future_makes_nothing_be_read_again",
         c1_an_unsigned_packet_of_the_future_makes_nothing_be_read_again },
     { "c1_packets_of_the_future_are_read_again_once_in_a_minute",

@@ -2,6 +2,7 @@
 #include "sync/index.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/wire.h"
 
 #include <kith/error.h>
@@ -15,6 +16,9 @@
 
 /* Expired packets that leave a view in one tick. */
 #define CUT_MAX 256
+
+/* The wall clock went back by more than this: it was wrong before. */
+#define BACK_S (LIMIT_FUTURE_US / 1000000)
 
 _Static_assert(INDEX_SETTLE_US % SECOND == 0, "boundaries are seconds");
 
@@ -141,11 +145,13 @@ static void remember(ki_view *v, uint64_t second) {
     ki_sum_take(&root->sum, &expired);
 }
 
+/* What expires before this moment leaves. */
+static uint64_t cut_below(uint64_t now_us) {
+    return now_us > INDEX_KEEP_US ? now_us - INDEX_KEEP_US : 0;
+}
+
 static void cut(ki_view *v, uint64_t now_us) {
-    if (now_us < INDEX_KEEP_US) {
-        return;
-    }
-    uint64_t end = now_us - INDEX_KEEP_US;
+    uint64_t end = cut_below(now_us);
     for (int i = 0; i < CUT_MAX; i++) {
         const ki_item *first = ki_set_at(&v->set, 0);
         if (first == NULL || first->expiry >= end) {
@@ -171,11 +177,22 @@ static void build_anew(ki_view *v, uint64_t last) {
     v->needed = last;
 }
 
+/* The time went back: what was cut, or not even read, as long expired, is not. */
+static void turn_back(ki_index *x) {
+    for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
+        x->views[i].cut_us = cut_below(x->now_us);
+    }
+    ki_index_rebuild(x);
+}
+
 void ki_index_tick(ki_index *x, kith_time now, uint64_t last) {
     x->now_us = now.wall_us < 0 ? 0 : (uint64_t) now.wall_us;
     x->now_ns = now.mono_ns;
     x->last = last;
     uint64_t second = x->now_us / SECOND;
+    if (second + (uint64_t) BACK_S < x->second) {
+        turn_back(x);
+    }
     bool next = second != x->second;
     bool standing = !next && now.mono_ns > x->second_ns + STANDING_NS;
     for (int i = 0; i < INDEX_VIEWS_MAX; i++) {
@@ -312,7 +329,7 @@ ki_view *ki_index_view(ki_index *x, const ki_scope *scope, bool make) {
     room->used_ns = x->now_ns;
     room->scope = *scope;
     room->needed = x->second == 0 ? UINT64_MAX : x->last; /* the first tick tells */
-    room->cut_us = x->now_us > INDEX_KEEP_US ? x->now_us - INDEX_KEEP_US : 0;
+    room->cut_us = cut_below(x->now_us);
     return room;
 }
 
