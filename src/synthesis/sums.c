@@ -12,10 +12,10 @@
 
 #include <math.h>
 
-#define ONE  0x1p64 /* of the fixed point */
-#define TOP  (UINT64_C(1) << 63)
-#define HALF UINT64_C(0xffffffff)
-#define BITS 64 /* of a quotient; 53 of them reach the double, the rest rounds it */
+#define COARSE 0x1p-11
+#define TOP    (UINT64_C(1) << 63)
+#define HALF   UINT64_C(0xffffffff)
+#define BITS   64 /* of a quotient; 53 of them reach the double, the rest rounds it */
 
 /* 256 bits, most significant first. */
 typedef struct wide {
@@ -44,17 +44,27 @@ static kith_i128 magnitude(kith_i128 x) {
     return negative(x) ? negated(x) : x;
 }
 
-/* Scaling by 2^64 is exact, rint rounds half to even, and a double of 2^40 * 2^64
- * is a whole number already. The low word is what the high one leaves: exact. */
-static kith_i128 fixed(double x) {
-    double whole = fabs(rint(x * ONE));
-    CHECK(whole < 0x1p127);
-    uint64_t high = (uint64_t) (whole / ONE);
-    kith_i128 size = { high, (uint64_t) (whole - (double) high * ONE) };
-    return x < 0 ? negated(size) : size;
+/* Scaling by 2^64 is exact, rint rounds half to even. */
+static kith_i128 rounded(double x) {
+    CHECK(fabs(x) < COARSE);
+    int64_t units = (int64_t) rint(x * 0x1p64);
+    return (kith_i128){ units < 0 ? UINT64_MAX : 0, (uint64_t) units };
+}
+
+/* From COARSE on the bits of a double end at 2^-63, and nothing is rounded: what is left
+ * of the whole part, which has the sign of x, is a whole number of pairs of units. */
+static inline kith_i128 fixed(double x) {
+    if (fabs(x) < COARSE) {
+        return rounded(x);
+    }
+    int64_t whole = (int64_t) x;
+    uint64_t pairs = (uint64_t) (int64_t) ((x - (double) whole) * 0x1p63);
+    uint64_t low = pairs + pairs; /* carries what was the sign */
+    return (kith_i128){ (uint64_t) whole - (low < pairs), low };
 }
 
 kith_i128 ki_fixed(double x) {
+    CHECK(fabs(x) < 0x1p62);
     return fixed(x);
 }
 
@@ -63,20 +73,20 @@ static bool legal(double y, double v) {
 }
 
 /* Each line is one operation; together they are the definition of the sums. */
-static void terms(double y, double v, kith_i128 ret[4]) {
+static inline void terms(double y, double v, double ret[4]) {
     double w = 1.0 / v;
     double w2 = w * w;
     double wy = w * y;
     double wyy = wy * y;
-    ret[0] = fixed(w);
-    ret[1] = fixed(w2);
-    ret[2] = fixed(wy);
-    ret[3] = fixed(wyy);
+    ret[0] = w;
+    ret[1] = w2;
+    ret[2] = wy;
+    ret[3] = wyy;
 }
 
 int kith_sums_add(kith_sums *sums, double y, double v) {
     CHECK(sums != NULL);
-    kith_i128 term[4];
+    double term[4];
     if (!legal(y, v)) {
         return KITH_E_ARG;
     }
@@ -85,7 +95,7 @@ int kith_sums_add(kith_sums *sums, double y, double v) {
     }
     terms(y, v, term);
     for (int i = 0; i < 4; i++) {
-        sums->s[i] = plus(sums->s[i], term[i]);
+        sums->s[i] = plus(sums->s[i], fixed(term[i]));
     }
     sums->count++;
     CHECK(sums->count <= KITH_LEAVES_MAX);
@@ -94,13 +104,13 @@ int kith_sums_add(kith_sums *sums, double y, double v) {
 
 int kith_sums_remove(kith_sums *sums, double y, double v) {
     CHECK(sums != NULL);
-    kith_i128 term[4];
+    double term[4];
     if (!legal(y, v) || sums->count == 0) {
         return KITH_E_ARG;
     }
     terms(y, v, term);
     for (int i = 0; i < 4; i++) {
-        sums->s[i] = plus(sums->s[i], negated(term[i]));
+        sums->s[i] = plus(sums->s[i], negated(fixed(term[i])));
     }
     sums->count--;
     return 0;

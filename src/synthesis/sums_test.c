@@ -5,6 +5,7 @@
 
 #include "base/dice.h"
 #include "base/draw.h"
+#include "synthesis/sums.h"
 #include "test.h"
 
 #include <math.h>
@@ -224,6 +225,32 @@ static void sums_agree_with_the_leaves_they_came_from(void) {
     }
 }
 
+/* The definition, in one operation each: scale, round half to even, cut in two words. */
+static kith_i128 by_definition(double x) {
+    double whole = fabs(rint(x * 0x1p64));
+    uint64_t high = (uint64_t) (whole / 0x1p64);
+    uint64_t low = (uint64_t) (whole - (double) high * 0x1p64);
+    if (x < 0) {
+        high = ~high + (low == 0);
+        low = -low;
+    }
+    return (kith_i128){ high, low };
+}
+
+static void every_term_is_its_nearest_multiple(void) {
+    uint64_t dice = 6;
+    for (int i = 0; i < 400000; i++) {
+        uint64_t fraction = dice_roll(&dice) >> 11 >> dice_below(&dice, 54);
+        double x = ldexp((double) fraction, 9 - (int) dice_below(&dice, 140));
+        x = i % 2 ? -x : x;
+        kith_i128 got = ki_fixed(x), want = by_definition(x);
+        EXPECT(got.high == want.high && got.low == want.low);
+    }
+    kith_i128 half = ki_fixed(-0x1p-65), more = ki_fixed(-0x1.8p-64);
+    EXPECT((half.high | half.low) == 0);
+    EXPECT(more.high == UINT64_MAX && more.low == UINT64_MAX - 1);
+}
+
 static const test_case cases[] = {
     { "every_history_of_the_same_leaves_gives_the_same_bits",
         every_history_of_the_same_leaves_gives_the_same_bits },
@@ -239,6 +266,7 @@ static const test_case cases[] = {
     { "a_borrow_goes_through_a_full_word", a_borrow_goes_through_a_full_word },
     { "the_largest_sums_multiply_whole", the_largest_sums_multiply_whole },
     { "a_quotient_is_rounded_once", a_quotient_is_rounded_once },
+    { "every_term_is_its_nearest_multiple", every_term_is_its_nearest_multiple },
     { "sums_agree_with_the_leaves_they_came_from",
         sums_agree_with_the_leaves_they_came_from },
 };
