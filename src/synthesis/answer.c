@@ -23,7 +23,7 @@
 /* One block of memory, in three parts. */
 typedef struct table {
     ki_row *rows, *kept;
-    ki_pair *scratch;
+    ki_pair *scratch; /* two a row */
     size_t count, kept_count;
     kith_pool_options options;
 } table;
@@ -56,7 +56,7 @@ static int begin(table *work, size_t count, const kith_pool_options *options) {
         check(work);
         return 0;
     }
-    work->rows = calloc(count, 2 * sizeof *work->rows + sizeof *work->scratch);
+    work->rows = calloc(count, 2 * sizeof *work->rows + 2 * sizeof *work->scratch);
     if (!work->rows) {
         return KITH_E_MEMORY;
     }

@@ -13,7 +13,7 @@
 #define MOST 60
 
 static ki_row rows[MOST];
-static ki_pair scratch[MOST];
+static ki_pair scratch[2 * MOST];
 
 static void set(size_t i, double y, double v) {
     rows[i] = (ki_row){ .y = y, .v = v, .omega = 1 };
@@ -46,7 +46,7 @@ static void qn_is_one_of_the_differences_in_its_place(void) {
     uint64_t dice = 3;
     for (int run = 0; run < 400; run++) {
         size_t k = 2 + dice_below(&dice, MOST - 2), n = 0, h = k / 2 + 1;
-        double grain = run % 2 ? 8 : 1e9; /* half of the runs with many ties */
+        double grain = run % 3 == 2 ? 1e9 : run % 3 ? 8 : 1.5; /* most with many ties */
         for (size_t i = 0; i < k; i++) {
             scratch[i] = (ki_pair){ floor(grain * draw_uniform(&dice)) / 7, 0 };
             for (size_t j = 0; j < i; j++) {
@@ -56,6 +56,34 @@ static void qn_is_one_of_the_differences_in_its_place(void) {
         qsort(scratch, k, sizeof *scratch, ki_pair_order);
         qsort(gaps, n, sizeof *gaps, by_size);
         EXPECT(ki_qn_raw(scratch, k) == gaps[h * (h - 1) / 2 - 1]);
+    }
+}
+
+static double variance_of(int shape, size_t i, size_t k, uint64_t *dice) {
+    switch (shape) {
+    case 0: return 1 + (double) i; /* up */
+    case 1: return 1 + (double) (k - i);
+    case 2: return 1 + fabs((double) i - (double) k / 2);   /* down and up */
+    case 3: return exp2(1 + floor(3 * draw_uniform(dice))); /* ties */
+    default: return exp2(40 * draw_uniform(dice) - 20);
+    }
+}
+
+static void the_cap_is_a_share_of_the_median_in_any_order(void) {
+    uint64_t dice = 4;
+    for (int run = 0; run < 2000; run++) {
+        double sorted[MOST];
+        size_t k = 1 + dice_below(&dice, MOST);
+        for (size_t i = 0; i < k; i++) {
+            sorted[i] = variance_of(run % 5, i, k, &dice);
+            set(i, 0, sorted[i]);
+        }
+        qsort(sorted, k, sizeof *sorted, by_size);
+        double least = (sorted[(k - 1) / 2] + sorted[k / 2]) / 2 / 25;
+        uint32_t below = 0;
+        for (size_t i = 0; i < k; i++) below += sorted[i] < least;
+        EXPECT_INT(ki_cap(rows, k, scratch), below);
+        for (size_t i = 0; i < k; i++) EXPECT(rows[i].v >= least);
     }
 }
 
@@ -171,6 +199,8 @@ static const test_case cases[] = {
     { "halving_ends_at_two_neighbours", halving_ends_at_two_neighbours },
     { "qn_is_one_of_the_differences_in_its_place",
         qn_is_one_of_the_differences_in_its_place },
+    { "the_cap_is_a_share_of_the_median_in_any_order",
+        the_cap_is_a_share_of_the_median_in_any_order },
     { "the_start_is_the_lower_median", the_start_is_the_lower_median },
     { "sources_on_the_falling_arms_leave_an_error_that_is_positive",
         sources_on_the_falling_arms_leave_an_error_that_is_positive },

@@ -79,6 +79,18 @@ static double half_step(double a) {
     return 0.5 * log(a) + (-0.125 + (1.0 / 192 - r / 640) * r) / a;
 }
 
+/* Halves between two doubles near x that are known to hold the place, and from far away
+ * where there are none. */
+static double halve_near(double x, ki_below below, const tail *it) {
+    for (double wide = 1e-14; x > 0 && wide < 1e-3; wide *= 16) {
+        double low = x * (1 - wide), high = x * (1 + wide);
+        if (below(low, it) && !below(high, it)) {
+            return ki_bisect(low, high, below, it);
+        }
+    }
+    return ki_bisect(0, FAR, below, it);
+}
+
 /* Regularised incomplete beta I_x(a, b); y = 1 - x, given because it may be tiny. */
 static double beta_lower(double a, double b, double x, double y) {
     CHECK(a > 0);
@@ -99,10 +111,28 @@ static double beta_lower(double a, double b, double x, double y) {
 }
 
 /* P(T > t), t > 0. */
+static double t_upper(double t, double df) {
+    double t2 = t * t, sum = df + t2;
+    return 0.5 * beta_lower(df / 2, 0.5, df / sum, t2 / sum);
+}
+
 static bool t_below(double t, const void *self) {
     const tail *it = self;
-    double t2 = t * t, sum = it->df + t2;
-    return 0.5 * beta_lower(it->df / 2, 0.5, it->df / sum, t2 / sum) > it->p;
+    return t_upper(t, it->df) > it->p;
+}
+
+static double t_density(double t, double df) {
+    double power = (df + 1) / 2 * log1p(t * t / df);
+    return exp(half_step(df / 2) - power) / sqrt(M_PI * df);
+}
+
+/* Fisher's series begins at the normal quantile; some tangents come nearer. */
+static double near_t(const tail *it) {
+    double z = -kith_normal_quantile(it->p), t = z + z * (z * z + 1) / (4 * it->df);
+    for (int n = 0; n < 2 && t > 0; n++) {
+        t += (t_upper(t, it->df) - it->p) / t_density(t, it->df);
+    }
+    return halve_near(t, t_below, it);
 }
 
 double kith_t_quantile(double p, double df) {
@@ -113,7 +143,10 @@ double kith_t_quantile(double p, double df) {
         return -kith_t_quantile(1 - p, df);
     }
     tail it = { 1 - p, df };
-    return p == 0.5 ? 0.0 : ki_bisect(0, FAR, t_below, &it);
+    if (p == 0.5) {
+        return 0;
+    }
+    return df < LARGE ? ki_bisect(0, FAR, t_below, &it) : near_t(&it);
 }
 
 /* x^a e^-x / gamma(a). For a large a by Stirling, around a: else a million would be
@@ -178,21 +211,14 @@ static bool chi2_below(double x, const void *self) {
                         : kith_chi2_upper(x, it->df) > 1 - it->p;
 }
 
-/* Wilson and Hilferty say where it is, some tangents come nearer, and the halving then
- * begins between two doubles that are known to hold it. */
+/* Wilson and Hilferty say where it is, some tangents come nearer. */
 static double near_chi2(const tail *it) {
     double r = 2 / (9 * it->df), x = 1 - r + kith_normal_quantile(it->p) * sqrt(r);
     x = it->df * x * x * x;
     for (int n = 0; n < 3 && x > 0; n++) {
         x -= (chi2_lower(x, it->df) - it->p) * x / gamma_front(it->df / 2, x / 2);
     }
-    for (double wide = 1e-14; x > 0 && wide < 1e-3; wide *= 16) {
-        double low = x * (1 - wide), high = x * (1 + wide);
-        if (chi2_below(low, it) && !chi2_below(high, it)) {
-            return ki_bisect(low, high, chi2_below, it);
-        }
-    }
-    return ki_bisect(0, FAR, chi2_below, it);
+    return halve_near(x, chi2_below, it);
 }
 
 double kith_chi2_quantile(double p, double df) {

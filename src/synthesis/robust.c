@@ -2,16 +2,15 @@
 #include "synthesis/robust.h"
 
 #include "base/check.h"
-#include "synthesis/bisect.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define CAP         25.0  /* nobody counts as more precise than this many medians */
-#define TUKEY       4.685 /* 95 % efficient for normal sources */
-#define TUKEY_STEPS 100
-#define TUKEY_NEAR  1e-12              /* of the typical sigma */
-#define QN_NORMAL   2.2191444659850759 /* 1 / (sqrt(2) Phi^-1(5/8)) */
+#define CAP          25.0  /* nobody counts as more precise than this many medians */
+#define TUKEY        4.685 /* 95 % efficient for normal sources */
+#define TUKEY_STEPS  100
+#define SELECT_STEPS 64
+#define TUKEY_NEAR   1e-12 /* of the typical sigma */
 
 int ki_pair_order(const void *a, const void *b) {
     const ki_pair *x = a, *z = b;
@@ -23,16 +22,59 @@ static void sort(ki_pair *pairs, size_t k) {
     qsort(pairs, k, sizeof *pairs, ki_pair_order);
 }
 
-static double median(const ki_pair *sorted, size_t k) {
+static void swap(ki_pair *a, ki_pair *b) {
+    ki_pair was = *a;
+    *a = *b;
+    *b = was;
+}
+
+/* The middle of the first, the middle and the last. */
+static double pivot_of(const ki_pair *pairs, size_t from, size_t to) {
+    double a = pairs[from].y, b = pairs[from + (to - from) / 2].y, c = pairs[to - 1].y;
+    return fmax(fmin(a, b), fmin(fmax(a, b), c));
+}
+
+/* Puts y number `at` in its place, nothing above it before and nothing below it behind.
+ * Whoever chooses the rows against the pivots has them sorted. */
+static void place(ki_pair *pairs, size_t k, size_t at) {
+    size_t from = 0, to = k;
+    CHECK(at < k);
+    for (int n = 0; n < SELECT_STEPS && to - from > 1; n++) {
+        double pivot = pivot_of(pairs, from, to);
+        size_t i = from, j = to;
+        while (i < j) {
+            while (pairs[i].y < pivot) i++;
+            while (pairs[j - 1].y > pivot) j--;
+            if (i >= j) break;
+            swap(&pairs[i++], &pairs[--j]);
+        }
+        /* before i nothing is above the pivot, from j on nothing below it */
+        if (at < j) {
+            to = j;
+        } else if (at >= i) {
+            from = i;
+        } else {
+            return;
+        }
+    }
+    sort(pairs + from, to - from);
+}
+
+/* Of y; leaves them in another order. */
+static double median(ki_pair *pairs, size_t k) {
     CHECK(k >= 1);
-    return k % 2 ? sorted[k / 2].y : (sorted[k / 2 - 1].y + sorted[k / 2].y) / 2;
+    place(pairs, k, k / 2);
+    double below = pairs[0].y;
+    for (size_t i = 1; i < k / 2; i++) {
+        below = fmax(below, pairs[i].y);
+    }
+    return k % 2 ? pairs[k / 2].y : (below + pairs[k / 2].y) / 2;
 }
 
 static double median_variance(const ki_row *rows, size_t k, ki_pair *scratch) {
     for (size_t i = 0; i < k; i++) {
         scratch[i] = (ki_pair){ rows[i].v, 0 };
     }
-    sort(scratch, k);
     return median(scratch, k);
 }
 
@@ -52,73 +94,27 @@ uint32_t ki_cap(ki_row *rows, size_t k, ki_pair *scratch) {
     return changed;
 }
 
-typedef struct spread {
-    const ki_pair *sorted;
-    size_t k;
-    uint64_t rank;
-} spread;
-
-/* Are fewer than `rank` differences at most x? Two hands walk up once. */
-static bool few_within(double x, const void *self) {
-    const spread *it = self;
-    uint64_t within = 0;
-    for (size_t low = 0, high = 1; high < it->k; high++) {
-        while (it->sorted[high].y - it->sorted[low].y > x) {
-            low++;
-        }
-        CHECK_HOT(low <= high);
-        within += high - low;
-    }
-    return within < it->rank;
-}
-
-double ki_qn_raw(const ki_pair *sorted, size_t k) {
-    CHECK(k >= 2);
-    CHECK(k <= KITH_LEAVES_MAX);
-    uint64_t half = k / 2 + 1;
-    spread it = { sorted, k, half * (half - 1) / 2 };
-    if (!few_within(0, &it)) {
-        return 0;
-    }
-    return ki_bisect(0, sorted[k - 1].y - sorted[0].y, few_within, &it);
-}
-
-double ki_qn(const ki_pair *sorted, size_t k) {
-    /* Small samples: the factors of Croux and Rousseeuw 1992. */
-    static const double small[] = { 0.399, 0.994, 0.512, 0.844, 0.611, 0.857, 0.669,
-        0.872 };
-    CHECK(k >= 2);
-    double n = (double) k, factor;
-    if (k <= 9) {
-        CHECK(k - 2 < sizeof small / sizeof *small);
-        factor = small[k - 2];
-    } else {
-        factor = k % 2 ? n / (n + 1.4) : n / (n + 3.8);
-    }
-    return QN_NORMAL * factor * ki_qn_raw(sorted, k);
-}
-
 /* The lower median of y, each with its weight, no weight above the median weight:
  * else one source that claims a tiny variance owns the start. */
-static double start_of(const ki_row *rows, size_t k, double tau2, ki_pair *scratch) {
+static double start_of(const ki_row *rows, size_t k, double tau2, ki_pair *sorted) {
+    ki_pair *spare = sorted + k;
+    double total = 0, running = 0;
     for (size_t i = 0; i < k; i++) {
-        scratch[i] = (ki_pair){ rows[i].omega / (rows[i].v + tau2), 0 };
+        const ki_row *row = &rows[(size_t) sorted[i].w];
+        sorted[i].w = row->omega / (row->v + tau2);
+        spare[i] = (ki_pair){ sorted[i].w, 0 };
     }
-    sort(scratch, k);
-    double most = median(scratch, k), total = 0, running = 0;
+    double most = median(spare, k);
     for (size_t i = 0; i < k; i++) {
-        scratch[i] = (ki_pair){ rows[i].y, fmin(rows[i].omega / (rows[i].v + tau2), most) };
-    }
-    sort(scratch, k);
-    for (size_t i = 0; i < k; i++) {
-        total += scratch[i].w;
+        sorted[i].w = fmin(sorted[i].w, most);
+        total += sorted[i].w;
     }
     size_t at = 0;
-    while (at < k - 1 && (running += scratch[at].w) < total / 2) {
+    while (at < k - 1 && (running += sorted[at].w) < total / 2) {
         at++;
     }
     CHECK(at < k);
-    return scratch[at].y;
+    return sorted[at].y;
 }
 
 static double shortfall(const ki_row *row, double m, double tau2) {
@@ -168,7 +164,7 @@ ki_robust ki_robust_of(ki_row *rows, size_t k, ki_pair *scratch) {
     ki_robust it = { 0 };
     double typical = median_variance(rows, k, scratch);
     for (size_t i = 0; i < k; i++) {
-        scratch[i] = (ki_pair){ rows[i].y, 0 };
+        scratch[i] = (ki_pair){ rows[i].y, (double) i }; /* equals stay in their order */
     }
     sort(scratch, k);
     double s = ki_qn(scratch, k);

@@ -2,7 +2,7 @@
 /* synthesis/robust.h - where most sources are, whatever a third of them say.
  *
  * cap -> scale by Qn -> start at a weighted median -> Tukey's bisquare -> r.
- * Rows come in canonical order; scratch is the caller's, one per row. */
+ * Rows come in canonical order; scratch is the caller's, two per row. */
 #ifndef SYNTHESIS_ROBUST_H
 #define SYNTHESIS_ROBUST_H
 
