@@ -142,29 +142,35 @@ const kith_option follow_rows[] = {
     { .name = NULL },
 };
 
-#define ASK_ROWS                                                                           \
+#define FIT_ROWS                                                                           \
     ROW(ask_flags, "quorum", INT, quorum, 0, 4096, "0",                                    \
         "sources needed; 0 is the preset, 3"),                                             \
         ONE(ask_flags, "method", method, "pm", "pm|fe|dl|reml",                            \
             "how sites are allowed to differ: Paule-Mandel, not at all, "                  \
             "DerSimonian-Laird, REML"),                                                    \
         ONE(ask_flags, "ci", ci, "mhk", "mhk|hk|wald",                                     \
-            "the interval: modified Hartung-Knapp, Hartung-Knapp, normal"),                \
+            "the interval: modified Hartung-Knapp, Hartung-Knapp, normal")
+#define KIND_ROWS                                                                          \
+    ROW(ask_flags, "unit", INT, unit_u, -9, 10, "10",                                      \
+        "only evidence in units of 10^U; 10: what most sources use"),                      \
+        ROW(ask_flags, "template", TEXT, template, 0, 63, "",                              \
+            "only evidence of this template: name, name@version or id")
+#define AGE_ROW                                                                            \
+    ROW(ask_flags, "half-life", TIME, half_life_ns, 0, 3652 * DAY, "0s",                   \
+        "evidence of that age counts half; 0: age does not matter")
+#define ASK_ROWS                                                                           \
+    FIT_ROWS,                                                                              \
         YES(ask_flags, "plain", plain, "everybody counts as claimed: no caps, no flags"),  \
         YES(ask_flags, "own-only", own_only, "only what this node found itself"),          \
         YES(ask_flags, "pool-unsigned", pool_unsigned,                                     \
             "what older programs said counts too, one vote for each gateway; also "        \
             "[node] pool_unsigned"),                                                       \
-        ROW(ask_flags, "unit", INT, unit_u, -9, 10, "10",                                  \
-            "only evidence in units of 10^U; 10: what most sources use"),                  \
-        ROW(ask_flags, "template", TEXT, template, 0, 63, "",                              \
-            "only evidence of this template: name, name@version or id"),                   \
+        KIND_ROWS,                                                                         \
         ROW(ask_flags, "near", TEXT, near, 0, 1023, "",                                    \
             "only twins of this context: its values, by commas"),                          \
         ROW(ask_flags, "k", INT, nearest, 0, U32, "0",                                     \
             "the nearest so many of them; 0: all in the radius, 10 where there is none"),  \
-        ROW(ask_flags, "half-life", TIME, half_life_ns, 0, 3652 * DAY, "0s",               \
-            "evidence of that age counts half; 0: age does not matter")
+        AGE_ROW
 
 const kith_option ask_rows[] = {
     ASK_ROWS,
@@ -178,6 +184,19 @@ const kith_option why_rows[] = {
         "also write all that the answer was made of into this file"),
     ROW(ask_flags, "from", TEXT, from, 0, PATH_TEXT_MAX, "",
         "answer from such a file: the same bytes on any machine"),
+    { .name = NULL },
+};
+
+const kith_option drill_rows[] = {
+    ROW(drill_flags, "liars", TEXT, liars, 1, 15, "20%",
+        "their share of all sources, themselves among them: 1% to 30%"),
+    ONE(drill_flags, "lie", lie, "both", "both|gross|stealth",
+        "gross: far out, all on one side; stealth: inside the honest spread, all on one "
+        "side"),
+    ROW(drill_flags, "seed", INT, seed, 0, BIG, "1", "of everything that is drawn by lot"),
+    FIT_ROWS,
+    KIND_ROWS,
+    AGE_ROW,
     { .name = NULL },
 };
 

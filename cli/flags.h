@@ -122,9 +122,16 @@ typedef struct sim_flags {
     char seeds[64], without[128];
 } sim_flags;
 
+typedef struct drill_flags {
+    ask_flags ask; /* first: drill asks as ask does */
+    char liars[16];
+    int lie;
+    int64_t seed;
+} drill_flags;
+
 extern const kith_option common_rows[], post_rows[], get_rows[], follow_rows[], ask_rows[],
     why_rows[], sync_rows[], run_rows[], export_rows[], addr_rows[], config_rows[],
     help_rows[], demo_rows[], conform_rows[], encode_rows[], decode_rows[], pool_rows[],
-    effect_rows[], sim_rows[], template_rows[], budget_rows[];
+    effect_rows[], sim_rows[], template_rows[], budget_rows[], drill_rows[];
 
 #endif

@@ -427,6 +427,29 @@ const command command_table[] = {
                           0 },
             { "printf 'r,n\\n1.5,20\\n' | kith effect --measure ZCOR", 65 } } },
 
+    { .name = "drill",
+        .run = verb_drill,
+        .group = trust,
+        .klass = CLASS_RO,
+        ARGS("[SUBJECT|PATTERN]", 0, 1),
+        .summary = "how far liars would move an answer, beside the bound",
+        .detail =
+            "Copies what sources say into memory, invents so many liars beside them, asks "
+            "again, and shows how far the estimate went beside how far it may go. Each "
+            "liar is listed, and whether the answer named it. Nothing is stored or sent. "
+            "Without a subject each one in the store has its drill.\n"
+            "Gross liars stand ten times the sources' spread away; stealthy ones inside "
+            "it, where nobody can tell them from others: they do move the answer, and the "
+            "bound says by how much (docs/answers.md). Eight sources are needed; of an "
+            "effect of several components the first is drilled; what nobody signed is "
+            "left out. The same packets and seed print the same bytes, unless --half-life "
+            "counts their age.\n"
+            "Ends with 1 when a shift is outside its bound, or no subject has the sources.",
+        FLAGS(drill_rows, drill_flags),
+        .exits = "0 1 64 65 70 74 75 78",
+        .examples = { { "kith drill --liars 20%", 1 },
+            { "kith drill hvac.bearing --lie gross --seed 7 --json", 1 },
+            { "kith drill --liars 60%", 64 } } },
     { .name = "budget",
         .run = verb_budget,
         .group = trust,
@@ -593,7 +616,6 @@ const command command_table[] = {
     LATER("pair", trust, "join two machines by a spoken code"),
     LATER("roster", trust, "rights per key"),
     LATER("elections", trust, "standings of rival templates"),
-    LATER("drill", trust, "measured shift by liars, on a copy"),
     LATER("bridge", carriers, "packets from one carrier to another"),
     LATER("breaker", safety, "state, cause, next probe"),
     LATER("scram", safety, "governor: status, trip, reset"),

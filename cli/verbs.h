@@ -28,6 +28,7 @@ int verb_store_export(const call *c);
 int verb_store_import(const call *c);
 int verb_store_prune(const call *c);
 int verb_store_backup(const call *c);
+int verb_drill(const call *c);
 int verb_budget(const call *c);
 int verb_budget_grant(const call *c);
 int verb_bench(const call *c);
