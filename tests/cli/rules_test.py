@@ -28,6 +28,7 @@ GOOD = {
     "conform": ["mem://rules", "--only", "nothing-begins-so", 1],
     "bench": ["--no-such", 69],
     "store proofs": [1],
+    "drill": ["a.b", 1],
     "budget": [1],
     "budget grant": ["ward", "--rho", "1"],
     "store import": ["packets.jsonl"],
