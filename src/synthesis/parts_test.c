@@ -155,6 +155,27 @@ static void reml_finds_the_highest_of_several_summits(void) {
     EXPECT(several > 0);
 }
 
+/* The same in long doubles, where nothing is short of digits: means near and far from
+ * each other, one source that is sure and far away. */
+static void reml_agrees_with_wider_numbers(void) {
+    uint64_t dice = 9;
+    static kith_table table;
+    for (int run = 0; run < 200; run++) {
+        kith_row plain[MOST];
+        size_t k = 10 + dice_below(&dice, MOST - 10);
+        double far = run % 2 ? 1000 : 0, apart = exp2(8 * draw_uniform(&dice) - 4);
+        for (size_t i = 0; i < k; i++) {
+            double y = far + apart * draw_uniform(&dice);
+            plain[i] = (kith_row){ y, 0.01 + draw_uniform(&dice) };
+            if (i == 0 && run % 4 == 1) plain[i] = (kith_row){ 0, 0x1p-20 };
+            set(i, plain[i].y, plain[i].v);
+        }
+        EXPECT_INT(kith_table_fit(plain, k, &table), 0);
+        double want = table.fit[KITH_POOL_REML][KITH_CI_WALD].tau2;
+        EXPECT(fabs(ki_tau2_reml(rows, k) - want) <= 1e-9 * (want + 1e-3));
+    }
+}
+
 /* Three sources whose likelihood has a higher summit before a lower one, and the
  * other way round; where they are was found by a grid. */
 static void reml_keeps_the_better_of_two_summits(void) {
@@ -207,6 +228,7 @@ static const test_case cases[] = {
     { "tau2_of_each_name_solves_its_equation", tau2_of_each_name_solves_its_equation },
     { "reml_finds_the_highest_of_several_summits",
         reml_finds_the_highest_of_several_summits },
+    { "reml_agrees_with_wider_numbers", reml_agrees_with_wider_numbers },
     { "reml_keeps_the_better_of_two_summits", reml_keeps_the_better_of_two_summits },
 };
 

@@ -12,10 +12,11 @@
 #include <float.h>
 #include <math.h>
 
-#define TINY  1e-300 /* stands for 0 where a fraction would divide by it */
-#define STEPS 100000 /* never reached for degrees of freedom below 10^8 */
-#define LARGE 100.0  /* from here the series after Stirling have every digit */
-#define FAR   1e150  /* beyond every quantile that is asked for; its square is finite */
+#define TINY          1e-300 /* stands for 0 where a fraction would divide by it */
+#define STEPS         100000 /* never reached for degrees of freedom below 10^8 */
+#define LARGE         100.0  /* from here the series after Stirling have every digit */
+#define NEARLY_NORMAL 20.0   /* degrees of freedom: a guess from the normal one is near */
+#define FAR           1e150 /* beyond every quantile that is asked for; its square is finite */
 
 typedef struct tail {
     double p, df;
@@ -146,7 +147,7 @@ double kith_t_quantile(double p, double df) {
     if (p == 0.5) {
         return 0;
     }
-    return df < LARGE ? ki_bisect(0, FAR, t_below, &it) : near_t(&it);
+    return df < NEARLY_NORMAL ? ki_bisect(0, FAR, t_below, &it) : near_t(&it);
 }
 
 /* x^a e^-x / gamma(a). For a large a by Stirling, around a: else a million would be
@@ -226,5 +227,5 @@ double kith_chi2_quantile(double p, double df) {
         return NAN;
     }
     tail it = { p, df };
-    return df < LARGE ? ki_bisect(0, FAR, chi2_below, &it) : near_chi2(&it);
+    return df < NEARLY_NORMAL ? ki_bisect(0, FAR, chi2_below, &it) : near_chi2(&it);
 }

@@ -9,6 +9,7 @@
 
 #define NEWTON_STEPS 100
 #define REML_POINTS  64
+#define ROOT_STEPS   400
 /* Newton is done when a step is below this share of tau2 + s~2. */
 #define NEAR (16 * DBL_EPSILON)
 
@@ -64,14 +65,18 @@ double ki_tau2_dl(const ki_row *rows, size_t k) {
     return fmax(0, (at.q - at.wanted) * at.weight / (2 * at.pairs));
 }
 
-/* Q and its slope in one pass with one division a row, for equal relevances. Measured
- * from the mean at 0, the mean at any tau2 is near, and the squares take little from each
- * other. */
-static void quick_q(
-    const ki_row *rows, size_t k, double pivot, double tau2, double ret[2]) {
-    double w1 = 0, wd = 0, wdd = 0, w2 = 0, w2d = 0, w2dd = 0;
+/* What the steps of a search need of ki_look, in one pass with one division a row. */
+typedef struct glance {
+    double mu, q, slope, wanted_slope; /* W1 - W2 / W1 = 2 pairs / W */
+} glance;
+
+/* For equal relevances. Measured from a mean that is near, the squares take little from
+ * each other: the mean at 0 is near enough for Q, and that of a neighbour for a slope. */
+static glance glance_at(const ki_row *rows, size_t k, double pivot, double tau2) {
+    double w1 = 0, wd = 0, wdd = 0, w2 = 0, w2d = 0, w2dd = 0, pairs = 0;
     for (size_t i = 0; i < k; i++) {
         double w = rows[i].omega / (rows[i].v + tau2), d = rows[i].y - pivot, part = w * d;
+        pairs += w * w1;
         w1 += w;
         wd += part;
         wdd += part * d;
@@ -80,8 +85,10 @@ static void quick_q(
         w2dd += part * part;
     }
     double m = wd / w1;
-    ret[0] = wdd - m * wd;
-    ret[1] = w2dd - m * (2 * w2d - m * w2);
+    return (glance){ .mu = pivot + m,
+        .q = wdd - m * wd,
+        .slope = w2dd - m * (2 * w2d - m * w2),
+        .wanted_slope = 2 * pairs / w1 };
 }
 
 /* 1 / Q rises and is concave: Q is a sum of b / (lambda + tau2), so 1 / Q is a parallel
@@ -91,13 +98,13 @@ double ki_tau2_where_q(const ki_row *rows, size_t k, double target) {
     CHECK(target > 0);
     double tau2 = 0, small = ki_typical_variance(rows, k);
     ki_look zero = ki_look_at(rows, k, 0);
-    double at[2] = { zero.q, zero.slope };
+    glance at = { .mu = zero.mu, .q = zero.q, .slope = zero.slope };
     for (int n = 0; n < NEWTON_STEPS; n++) {
-        double step = (at[0] - target) / at[1] * (at[0] / target);
+        double step = (at.q - target) / at.slope * (at.q / target);
         if (!(step > 0)) break;
         tau2 += step;
         if (step <= NEAR * (tau2 + small)) break;
-        quick_q(rows, k, zero.mu, tau2, at);
+        at = glance_at(rows, k, zero.mu, tau2);
     }
     CHECK(tau2 >= 0);
     return tau2;
@@ -125,14 +132,6 @@ double ki_tau2_pm(const ki_row *rows, size_t k, bool equal) {
     return ki_bisect(0, high, too_spread, &it);
 }
 
-/* The slope of the restricted likelihood, times 2:
- * sum w^2 (y - mu)^2 - (W1 - W2 / W1). */
-static bool rising(double tau2, const void *self) {
-    const search *it = self;
-    ki_look at = ki_look_at(it->rows, it->k, tau2);
-    return at.slope - 2 * at.pairs / at.weight > 0;
-}
-
 static double likelihood(const ki_row *rows, size_t k, double tau2) {
     ki_look at = ki_look_at(rows, k, tau2);
     double sum = 0;
@@ -154,26 +153,68 @@ static double reml_limit(const ki_row *rows, size_t k) {
     return (high - low) * (high - low) + v;
 }
 
+/* The slope of the restricted likelihood, times 2: sum w^2 (y - mu)^2 - (W1 - W2 / W1). */
+static double rise(const glance *at) {
+    return at->slope - at->wanted_slope;
+}
+
+typedef struct scan {
+    double tau2, rise, mu;
+} scan;
+
+static scan scan_at(const search *it, double tau2, double pivot) {
+    glance at = glance_at(it->rows, it->k, pivot, tau2);
+    return (scan){ tau2, rise(&at), at.mu };
+}
+
+/* Where the likelihood, rising at `low` and not at `high`, has its summit. A chord that
+ * leaves one end twice is followed by a halving, so the bracket shrinks whatever the
+ * shape. */
+static double summit_of(const search *it, scan low, scan high) {
+    int side = 0;
+    CHECK(low.rise > 0);
+    CHECK(!(high.rise > 0));
+    for (int n = 0; n < ROOT_STEPS && high.tau2 - low.tau2 > 2 * DBL_EPSILON * high.tau2;
+         n++) {
+        double wide = high.tau2 - low.tau2;
+        double x = low.tau2 + wide * (low.rise / (low.rise - high.rise));
+        if (side >= 2 || side <= -2 || !(x > low.tau2 && x < high.tau2)) {
+            x = low.tau2 + wide / 2;
+            side = 0;
+        }
+        if (!(x > low.tau2 && x < high.tau2)) break;
+        scan at = scan_at(it, x, high.mu);
+        if (at.rise > 0) {
+            low = at;
+            side = side > 0 ? side + 1 : 1;
+        } else {
+            high = at;
+            side = side < 0 ? side - 1 : -1;
+        }
+    }
+    return high.tau2;
+}
+
 /* Every summit that 64 points can see, and the highest of them. Scoring would be
  * quicker and can circle for ever; this cannot. */
 double ki_tau2_reml(const ki_row *rows, size_t k) {
     search it = { rows, k };
-    double from = 0, best = 0, top = -INFINITY;
+    double best = 0, top = -INFINITY;
     double first = 0x1p-40 * ki_typical_variance(rows, k), last = reml_limit(rows, k);
-    bool up = rising(0, &it);
-    if (!up) {
+    scan from = scan_at(&it, 0, ki_look_at(rows, k, 0).mu);
+    if (!(from.rise > 0)) {
         top = likelihood(rows, k, 0);
     }
     for (int n = 0; n < REML_POINTS; n++) {
-        double to = first * pow(last / first, n / (REML_POINTS - 1.0));
-        bool still = rising(to, &it);
+        double tau2 = first * pow(last / first, n / (REML_POINTS - 1.0));
+        scan to = scan_at(&it, tau2, from.mu);
+        bool up = from.rise > 0, still = to.rise > 0;
         if ((up && !still) || (still && n == REML_POINTS - 1)) {
-            double summit = still ? to : ki_bisect(from, to, rising, &it);
+            double summit = still ? tau2 : summit_of(&it, from, to);
             double height = likelihood(rows, k, summit);
             best = height > top ? summit : best;
             top = fmax(top, height);
         }
-        up = still;
         from = to;
     }
     CHECK(best >= 0);
