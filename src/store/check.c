@@ -20,14 +20,24 @@ enum {
     PAUSE_NS = 2000000,
 };
 
+/* SQLite says in words that it had no memory for a page: that is no damage. */
+static bool is_starved(const char *said) {
+    static const char words[] = "error code=7"; /* SQLITE_NOMEM */
+    const char *at = said == NULL ? NULL : strstr(said, words);
+    char next = at == NULL ? '\0' : at[sizeof words - 1];
+    return said == NULL || (at != NULL && (next < '0' || next > '9'));
+}
+
 static int check_indexes(lite_db *db, kith_error *err) {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(db->sql, "PRAGMA integrity_check(1)", -1, &st, NULL);
     int r = 0;
     if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         const char *said = (const char *) sqlite3_column_text(st, 0);
-        if (said == NULL || strcmp(said, "ok") != 0) {
-            r = ki_fail(err, KITH_E_CORRUPT, "%.200s", said == NULL ? "no answer" : said);
+        if (is_starved(said)) {
+            r = ki_lite_fail(db, SQLITE_NOMEM, "indexes", err);
+        } else if (strcmp(said, "ok") != 0) {
+            r = ki_fail(err, KITH_E_CORRUPT, "%.200s", said);
         }
     }
     rc = rc != SQLITE_OK ? rc : sqlite3_reset(st);
