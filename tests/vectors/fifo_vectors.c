@@ -63,7 +63,9 @@ static size_t random_record(uint64_t *dice, uint8_t *to) {
     size_t size = 0;
     for (size_t i = 0; i < length; i++) item[i] = (uint8_t) dice_roll(dice);
     if (dice_below(dice, 4) == 0) {
-        uint32_t lost = (uint32_t) dice_roll(dice) >> dice_below(dice, 32);
+        /* One roll a statement: C keeps no order inside one. */
+        uint32_t lost = (uint32_t) dice_roll(dice);
+        lost >>= dice_below(dice, 32);
         size = ki_record_put_gap(to, lost == 0 ? 1 : lost);
     }
     return size + ki_record_put(to + size, item, length);
