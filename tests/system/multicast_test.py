@@ -1,62 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real multicast: `kith run` processes on one group of the loopback. Whatever is lost, whoever
-is late, was killed or away for a week: in the end all have the same set. KITH_SOAK=1: 20 processes."""
-import json
+is late or was killed: in the end all have the same set. KITH_SOAK=1: 20 processes."""
 import os
 import socket
 import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import SOAK, Clock, Node, Run, equal, expect, fresh_dice, main, wait_until, whole
+from kit import SOAK, equal, fresh_dice, main, wait_until, whole
+from member import Member, fresh_group
 
 NODES = 20 if SOAK else 5
 EACH = 25 if SOAK else 4
 DICE = fresh_dice(24777)
-
-
-def fresh_group():
-    """A group of our own number and a port that nobody is bound to."""
-    pid = os.getpid()
-    group = f"239.{192 | pid >> 16 & 63}.{pid >> 8 & 255}.{pid & 255}"
-    for port in range(20000 + DICE.randrange(6000), 32000):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            try:
-                s.bind((group, port))
-                return f"{group}:{port}"
-            except OSError:
-                continue
-    raise AssertionError("no free port")
-
-
-class Member:
-    """A node that runs in the group, and what it was told is safe."""
-
-    def __init__(self, where, name, url):
-        self.node, self.url = Node(where, name), url
-        self.run, self.fed, self.told = None, 0, []
-
-    def up(self, env=None):
-        self.run = Run(self.node, "--count", "1", "--carrier", self.url, env=env)
-        self.run.log.wait("up")
-        return self
-
-    def post(self, count):
-        before = self.run.log.count("posted")
-        self.run.feed(range(self.fed, self.fed + count))
-        self.fed += count
-        self.run.log.wait("posted", before + count)
-
-    def down(self):
-        self.told += self.run.stop()
-        self.run = None
-
-    def kill(self):
-        self.told += self.run.kill()
-        self.run = None
-
-    def ids(self):
-        return {row["id"][:16] for row in self.node.stored()}
 
 
 def all_told(members):
@@ -138,51 +94,8 @@ def a_stranger_in_the_group_changes_nothing(where):
     end(members)
 
 
-def a_node_that_was_off_for_a_week_catches_up(where):
-    clock = Clock(where, "clock", "-7d")
-    url = "udp://" + fresh_group()
-    members = [Member(where, f"n{i}", url) for i in range(3)]
-    for m in members:
-        m.up(clock.env)
-        m.post(1)
-    agree_at(members, clock)
-    away = members[2]
-    away.down()
-    for day in range(6, -1, -1):
-        clock.set(f"-{day}d")
-        for m in members[:2]:
-            m.post(2 if not SOAK else 40)
-    away.up(clock.env)
-    agree_at(members, clock)
-    end_at(members, clock)
-
-
-def valid_ids(m, clock):
-    code, out, err = m.node.run("get", ">", "--last", "0", "--json", env=clock.env)
-    expect(code in (0, 1), err)
-    return {json.loads(line)["id"][:16] for line in out.splitlines()}
-
-
-def agree_at(members, clock):
-    """By the clock of the nodes: they end with what has not expired, the same in all."""
-    def sets():
-        return [valid_ids(m, clock) for m in members]
-    newest = {m.run.posted()[-1] for m in members if m.run and m.run.posted()}
-    wait_until(lambda: all(s == sets()[0] and newest <= s for s in sets()), "a week")
-
-
-def end_at(members, clock):
-    for m in members:
-        m.down()
-    first = valid_ids(members[0], clock)
-    expect(len(first) >= 14, "two a day for a week", len(first))
-    for m in members:
-        equal(valid_ids(m, clock), first, "after a week")
-
-
 main([
     all_end_with_the_same_set_the_late_and_the_killed_too,
     r425_three_in_ten_lost_each_way_and_all_arrive,
     a_stranger_in_the_group_changes_nothing,
-    a_node_that_was_off_for_a_week_catches_up,
 ])
