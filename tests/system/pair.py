@@ -5,7 +5,7 @@ import random
 import socket
 import time
 
-from kit import Node, Run, Skip, equal, expect, whole
+from kit import Node, Run, Skip, equal, expect, wait_until, whole
 from netfault import Netfault
 
 PATIENCE = 240  # seconds; a hang guard: a HELLO may be 45 s away
@@ -93,3 +93,31 @@ class Pair:
     def close(self):
         if self.wire is not None:
             equal(self.wire.stop(), 0)
+
+
+def counted_once_by_both_ways(where, urls):
+    """Two nodes with two wires between them: each packet counts once, `why` names both."""
+    nodes = [Node(where, name) for name in "ab"]
+    runs = []
+    for node in nodes:
+        with open(node.config, "a", encoding="ascii") as config:
+            for i, url in enumerate(urls):
+                config.write(f"\n[carrier w{i}]\nurl = {url}\n")
+        runs.append(Run(node))
+        runs[-1].log.wait("up", 2)
+    fed = 0
+
+    def named():
+        """One more each time: the first may come before both are there."""
+        nonlocal fed
+        runs[0].feed([fed])
+        fed += 1
+        runs[0].log.wait("posted", fed)
+        rows = nodes[1].json("why", "x.y")[1][1:]
+        return any(set(row["ways"].split(",")) == set(urls) for row in rows)
+    wait_until(named, "both are named")
+    want = set(runs[0].posted())
+    wait_until(lambda: {row["id"][:16] for row in nodes[1].stored()} == want, "all are there")
+    for run in runs:
+        run.stop()
+    equal(len(whole(nodes[1], want)), fed)

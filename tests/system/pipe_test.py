@@ -10,8 +10,8 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, equal, expect, fresh_dice, main, wait_until, whole
-from pair import HOST, Pair, groups
+from kit import expect, fresh_dice, main
+from pair import HOST, Pair, counted_once_by_both_ways, groups
 
 FORGED = 3000
 
@@ -62,31 +62,7 @@ def o7_fifo_through_loss_doubles_delay_and_another_order(where):
 
 
 def b5_a_pipe_and_a_group_at_once_count_once_and_both_are_named(where):
-    urls = [pipes(where)[0]()[0], groups()[0]]
-    nodes = [Node(where, name) for name in "ab"]
-    runs = []
-    for node in nodes:
-        with open(node.config, "a", encoding="ascii") as config:
-            for i, url in enumerate(urls):
-                config.write(f"\n[carrier w{i}]\nurl = {url}\n")
-        runs.append(Run(node))
-        runs[-1].log.wait("up", 2)
-    fed = 0
-
-    def named():
-        """One more each time: the first may come before both are there."""
-        nonlocal fed
-        runs[0].feed([fed])
-        fed += 1
-        runs[0].log.wait("posted", fed)
-        rows = nodes[1].json("why", "x.y")[1][1:]
-        return any(set(row["ways"].split(",")) == set(urls) for row in rows)
-    wait_until(named, "both are named")
-    want = set(runs[0].posted())
-    wait_until(lambda: {row["id"][:16] for row in nodes[1].stored()} == want, "all are there")
-    for run in runs:
-        run.stop()
-    equal(len(whole(nodes[1], want)), fed)
+    counted_once_by_both_ways(where, [pipes(where)[0]()[0], groups()[0]])
 
 
 class GroupSpy:

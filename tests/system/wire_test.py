@@ -5,9 +5,9 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import Node, Run, Skip, equal, expect, fresh_dice, main, wait_until, whole
+from kit import Node, Skip, equal, expect, fresh_dice, main, wait_until
 from netfault import Netfault
-from pair import Pair, groups, streams
+from pair import Pair, counted_once_by_both_ways, groups, streams
 
 
 def through(where, make, faults):
@@ -182,31 +182,7 @@ def a_post_over_udp_is_safe_when_a_peer_has_it(where):
 
 
 def b5_two_wires_at_once_count_once_and_both_are_named(where):
-    urls = [streams()[0], groups()[0]]
-    nodes = [Node(where, name) for name in "ab"]
-    runs = []
-    for node in nodes:
-        with open(node.config, "a") as config:
-            for i, url in enumerate(urls):
-                config.write(f"\n[carrier w{i}]\nurl = {url}\n")
-        runs.append(Run(node))
-        runs[-1].log.wait("up", 2)
-    fed = 0
-
-    def named():
-        """One more each time: the first may come before both wires are there."""
-        nonlocal fed
-        runs[0].feed([fed])
-        fed += 1
-        runs[0].log.wait("posted", fed)
-        rows = nodes[1].json("why", "x.y")[1][1:]
-        return any(set(row["ways"].split(",")) == set(urls) for row in rows)
-    wait_until(named, "both are named")
-    want = set(runs[0].posted())
-    wait_until(lambda: {row["id"][:16] for row in nodes[1].stored()} == want, "all are there")
-    for run in runs:
-        run.stop()
-    equal(len(whole(nodes[1], want)), fed)
+    counted_once_by_both_ways(where, [streams()[0], groups()[0]])
 
 
 def who_was_away_catches_up_by_one_sync_over_tcp(where):
